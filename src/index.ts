@@ -1,0 +1,1 @@
+export { SpinnError, type SpinnErrorCode, type SpinnErrorDetails } from "./errors.js";

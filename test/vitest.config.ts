@@ -1,0 +1,13 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    reporters: process.env["CI"] ? ["default", ["json", { outputFile: "node_modules/.cache/spinnkit/tests.json" }]] : ["default"],
+    coverage: { provider: "v8", include: ["src/**"] },
+  },
+});
