@@ -1,7 +1,7 @@
 import type { VersionInfo } from "../commands/index.js";
 import type { SCAMPConnection, SCPRequestPipeLine } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
-import { type ChipCoordinates, chipKey, type Machine } from "../machine/index.js";
+import { type ChipCoordinates, chipKey, type Machine, type MachineGeometry } from "../machine/index.js";
 import type { ScpRequest } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 
@@ -19,7 +19,10 @@ export class Session {
   readonly version: VersionInfo;
   /** Ethernet chips with a connection of their own, by `chipKey`; at most one per board of the machine. */
   readonly #boards = new Map<number, SCAMPConnection>();
-  #machine: Machine | undefined;
+  /** The machine as last discovered. */
+  machine: Machine | undefined;
+  /** Which chip is on which board, known a little earlier than the machine. */
+  geometry: MachineGeometry | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(entry: SCAMPConnection, version: VersionInfo) {
@@ -42,18 +45,9 @@ export class Session {
     return this.entry.remote;
   }
 
-  /** The machine as last discovered. */
-  get machine(): Machine | undefined {
-    return this.#machine;
-  }
-
-  set machine(machine: Machine | undefined) {
-    this.#machine = machine;
-  }
-
   /** Throws `ERR_SPINN_MACHINE` before discovery. */
   get knownMachine(): Machine {
-    if (this.#machine !== undefined) return this.#machine;
+    if (this.machine !== undefined) return this.machine;
     throw new SpinnError("ERR_SPINN_MACHINE", "the machine has not been discovered yet", { hint: "call discover() first" });
   }
 
@@ -126,8 +120,8 @@ export class Session {
   }
 
   #boardKey(chip: ChipCoordinates): number {
-    const known = this.#machine?.chips.get(chipKey(chip.x, chip.y));
-    const ethernet = known?.nearestEthernet ?? chip;
+    const known = this.machine?.chips.get(chipKey(chip.x, chip.y))?.nearestEthernet;
+    const ethernet = known ?? (this.geometry?.hasChip(chip.x, chip.y) ? this.geometry.nearestEthernet(chip.x, chip.y) : chip);
     return chipKey(ethernet.x, ethernet.y);
   }
 
