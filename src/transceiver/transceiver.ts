@@ -141,7 +141,7 @@ export class Transceiver {
   }
 
   /** Version of a chip's monitor or of a core's run-time library. */
-  readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
+  async readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
     return this.#session.call(getVersion(target), options);
   }
 
@@ -358,7 +358,7 @@ export class Transceiver {
     return setTransientTagTimeout(this.#session, code, options);
   }
 
-  setLeds(chip: ChipCoordinates, actions: LedActions, options: CallOptions = {}): Promise<void> {
+  async setLeds(chip: ChipCoordinates, actions: LedActions, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setLeds(chip, actions), options);
   }
 
@@ -367,7 +367,7 @@ export class Transceiver {
   }
 
   /** Switches the beacons by which chips measure their clocks' drift (4.0.0). */
-  setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
+  async setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setClockSync(on), options);
   }
 
