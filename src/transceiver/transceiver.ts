@@ -2,6 +2,7 @@ import {
   getVersion,
   type LedActions,
   type ReverseTag,
+  remapCore,
   type SdramSpace,
   setClockSync,
   setLeds,
@@ -46,7 +47,7 @@ import {
 } from "./ip-tags.js";
 import { readLinkMemory, writeLinkMemory } from "./link-memory.js";
 import { type LoadOptions, type LoadResult, load } from "./load.js";
-import { fillRange, readInto, readMemory, writeMemory } from "./memory.js";
+import { fillRange, readInto, readMemory, verifyMemory, writeMemory } from "./memory.js";
 import {
   clearRouterCounters,
   type RouterCounterName,
@@ -140,6 +141,18 @@ export class Transceiver {
     return this.#session.call(request, options);
   }
 
+  /**
+   * Does something for each chip or core, boards in parallel and some chips of each at a time; a slow board holds up nobody else. The first
+   * failure aborts the rest through the signal handed to `work`, and is thrown.
+   */
+  forEach<T extends ChipCoordinates>(
+    places: Iterable<T>,
+    work: (place: T, options: { signal: AbortSignal }) => Promise<void>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return this.#session.forEach(places, work, options);
+  }
+
   /** Version of a chip's monitor or of a core's run-time library. */
   async readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
     return this.#session.call(getVersion(target), options);
@@ -157,6 +170,10 @@ export class Transceiver {
 
   writeMemory(target: Target, address: number, data: Uint8Array, options: LongCallOptions = {}): Promise<void> {
     return writeMemory(this.#session, target, address, data, options);
+  }
+
+  verifyMemory(target: Target, address: number, expected: Uint8Array, options: LongCallOptions = {}): Promise<void> {
+    return verifyMemory(this.#session, target, address, expected, options);
   }
 
   fillMemory(target: Target, address: number, length: number, word: number, options: LongCallOptions = {}): Promise<void> {
@@ -364,6 +381,11 @@ export class Transceiver {
 
   readSerialRom(ethernet: ChipCoordinates, address: number, length: number, options: CallOptions = {}): Promise<Uint8Array> {
     return readSerialRom(this.#session, ethernet, address, length, options);
+  }
+
+  /** Takes a core out of use until the next boot; all application cores of its chip restart, and their virtual numbers close up. */
+  async remapCore(chip: ChipCoordinates, core: number, numbering: "virtual" | "physical", options: CallOptions = {}): Promise<void> {
+    await this.#session.call(remapCore(chip, core, numbering), options);
   }
 
   /** Switches the beacons by which chips measure their clocks' drift (4.0.0). */
