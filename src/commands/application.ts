@@ -86,11 +86,11 @@ export function coreMask(cores: Iterable<number>): number {
   return mask;
 }
 
-/** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Throws `ERR_SPINN_ARGUMENT`. */
-export function startWord(start: ApplicationStart): number {
+/** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws `ERR_SPINN_ARGUMENT`. */
+export function startWord(start: ApplicationStart, mayBeEmpty = false): number {
   checkInteger("application id", start.appId, 1, 255);
   const mask = coreMask(start.cores);
-  if (mask === 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "no cores to start on");
+  if (mask === 0 && !mayBeEmpty) throw new SpinnError("ERR_SPINN_ARGUMENT", "no cores to start on");
   return ((start.appId << 24) | (start.wait ? 1 << 18 : 0) | mask) >>> 0;
 }
 
