@@ -48,10 +48,10 @@ export class MemoryChannel implements DatagramChannel {
     const request = decodeScpRequest(datagram.slice());
     const index = this.requests.length;
     this.requests.push(request);
-    this.#outstanding.add(request.sequence);
-    this.mostOutstanding = Math.max(this.mostOutstanding, this.#outstanding.size);
     const { lost = false, delayMs = 0, copies = 1 } = this.#down(index);
     if (lost) return;
+    this.#outstanding.add(request.sequence);
+    this.mostOutstanding = Math.max(this.mostOutstanding, this.#outstanding.size);
     for (let copy = 0; copy < copies; copy += 1) later(delayMs, () => this.#serve(request, index));
   }
 
@@ -84,14 +84,12 @@ export class MemoryChannel implements DatagramChannel {
 
   #serve(request: ScpRequestPacket, index: number): void {
     const answer = this.#answer(request, index);
+    this.#outstanding.delete(request.sequence); // the transient tag is free again when the reply leaves
     if (answer === undefined) return;
     const datagram = reply(request, answer);
     const { lost = false, delayMs = 0, copies = 1 } = this.#up(this.#replies++);
     if (lost) return;
-    const arrive = () => {
-      this.#outstanding.delete(request.sequence);
-      this.deliver(datagram);
-    };
+    const arrive = () => this.deliver(datagram);
     if (delayMs === 0) arrive();
     else later(delayMs, arrive);
     for (let copy = 1; copy < copies; copy += 1) later(delayMs + copy, arrive);
