@@ -55,10 +55,10 @@ async function measurePipeline() {
   const cpu = process.cpuUsage();
   const started = performance.now();
   if (op === "write") await spinn.writeMemory(chip, BASE, data);
-  else await spinn.readMemory(chip, BASE, bytes, { into: data });
+  else await spinn.readInto(chip, BASE, bytes, data);
   const seconds = (performance.now() - started) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  const { resent, timeouts } = spinn.counters;
+  const { resent, timeouts } = spinn.connections[0].pipeline.counters;
   await spinn.close();
   return { ...figures(seconds, (user + system) / 1e6), resent, timeouts };
 }
