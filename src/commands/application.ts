@@ -83,11 +83,11 @@ export function applicationCores(cores: Iterable<number>): number {
   throw new SpinnError("ERR_SPINN_ARGUMENT", "core 0 is the monitor and runs no application", { hint: "name cores 1 to 17" });
 }
 
-/** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Throws `ERR_SPINN_ARGUMENT`. */
-export function startWord(start: ApplicationStart): number {
+/** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws `ERR_SPINN_ARGUMENT`. */
+export function startWord(start: ApplicationStart, mayBeEmpty = false): number {
   checkAppId(start.appId);
   const mask = applicationCores(start.cores);
-  if (mask === 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "no cores to start on");
+  if (mask === 0 && !mayBeEmpty) throw new SpinnError("ERR_SPINN_ARGUMENT", "no cores to start on");
   return ((start.appId << 24) | (start.wait ? 1 << 18 : 0) | mask) >>> 0;
 }
 

@@ -78,13 +78,13 @@ export function floodData(id: number, block: number, address: number, data: Uint
 }
 
 /**
- * FFE: closes a flood and starts the application on the chips that got every block and are selected; without `start` nothing starts unless
- * FFCS selected cores. Nothing tells whether it worked: ask for the cores' states.
+ * FFE: closes a flood and starts the application on the chips that got every block and are selected, on the cores of `start` (maybe none) and
+ * those that FFCS selected there; without `start` it is a flood of data. Nothing tells whether it worked: ask for the cores' states.
  *
  * Repeatable: a chip leaves the flood with the first FFE and drops a second (`nn_cmd_ffe` asks for state and id).
  */
 export function endFlood(id: number, start?: ApplicationStart, options: FloodOptions = {}): ScpRequest<void> {
-  return packet(0x0f000000 | checkId(id), start === undefined ? 0 : startWord(start), options, false, true, `flood end, id ${id}`);
+  return packet(0x0f000000 | checkId(id), start === undefined ? 0 : startWord(start, true), options, false, true, `flood end, id ${id}`);
 }
 
 /**
