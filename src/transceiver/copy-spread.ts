@@ -71,7 +71,10 @@ export class CopySpread implements Distributor {
       if (failure === undefined) {
         this.#have.add(childKey);
         reasons.delete(childKey);
-        further.push(this.#spread(steps, childKey, reasons, options));
+        const branch = this.#spread(steps, childKey, reasons, options);
+        // It may fail while this chip still serves its next reader; Promise.all below takes the failure up.
+        branch.catch(() => undefined);
+        further.push(branch);
       } else {
         this.#broken.add(linkKey(step.chip, step.link));
         this.#markBelow(steps, childKey, failure, reasons);

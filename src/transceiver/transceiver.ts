@@ -12,6 +12,7 @@ import {
   type VersionInfo,
 } from "../commands/index.js";
 import type { SCAMPConnection } from "../connections/index.js";
+import { throwIfAborted } from "../errors.js";
 import type {
   ChipCoordinates,
   CoreCoordinates,
@@ -381,12 +382,17 @@ export class Transceiver {
 
   /** Discovers the machine once, for methods that cannot do without. */
   async #known(options: CallOptions): Promise<void> {
-    if (this.#session.machine !== undefined) return;
-    this.#discovering ??= this.discover({ signal: options.signal });
-    try {
-      await this.#discovering;
-    } finally {
-      this.#discovering = undefined;
+    while (this.#session.machine === undefined) {
+      throwIfAborted(options.signal);
+      if (this.#discovering === undefined) {
+        this.#discovering = this.discover({ signal: options.signal }).finally(() => {
+          this.#discovering = undefined;
+        });
+        await this.#discovering;
+      } else {
+        // Somebody else's discovery: if it fails, for a reason that may be only theirs, this caller tries itself.
+        await this.#discovering.catch(() => undefined);
+      }
     }
   }
 }
