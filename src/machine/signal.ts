@@ -42,7 +42,7 @@ export function parseSignal(text: string): Signal {
   throw new SpinnError("ERR_SPINN_ARGUMENT", `"${text}" is no signal`, { hint: `signals are ${[...NAMES.values()].join(" ")}` });
 }
 
-/** The usual way of a signal: those that change what a core is (INIT, PWRDN, STOP, START) from neighbour to neighbour, the rest multicast. */
+/** The usual way of a signal: those that end an application (INIT, PWRDN, STOP) from neighbour to neighbour, the rest multicast from the root. */
 export function usualSignalType(signal: Signal): SignalType {
-  return signal <= Signal.START ? SignalType.NEAREST_NEIGHBOUR : SignalType.MULTICAST;
+  return signal <= Signal.STOP ? SignalType.NEAREST_NEIGHBOUR : SignalType.MULTICAST;
 }
