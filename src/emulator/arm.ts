@@ -1,5 +1,5 @@
 /** The ARM instruction set of ARMv5TE, one function per group of encodings (DDI 0100, part A chapters 3 to 5 and 10). */
-import { type Cpu, Mode, Vector } from "./cpu.js";
+import { type Cpu, Mode } from "./cpu.js";
 import { multiply } from "./multiply.js";
 
 /** Executes one instruction word; its condition is checked here. `cpu.r[15]` is its address + 8, `cpu.pc` its address + 4. */
@@ -40,7 +40,7 @@ export function executeArm(cpu: Cpu, op: number): void {
       cpu.undefinedInstruction(); // LDC, STC, MCRR, MRRC: no coprocessor here has them
       return;
     default:
-      if ((op & 0x0100_0000) !== 0) cpu.enter(Vector.SOFTWARE, Mode.SVC, cpu.pc);
+      if ((op & 0x0100_0000) !== 0) cpu.softwareInterrupt();
       else coprocessor(cpu, op);
   }
 }

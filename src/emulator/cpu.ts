@@ -63,15 +63,21 @@ export class Cpu {
   mode: number = Mode.SVC;
   irqMasked = true;
   fiqMasked = true;
-  /** Clocks since reset: one per instruction, three for a taken branch, one per register of a block transfer. */
+  /** Clocks since somebody last set it to 0: one per instruction, three for a taken branch, one per register of a block transfer. */
   cycles = 0;
   instructions = 0;
+  /** The run under way ends when `cycles` get here; pulled in by a device whose next event came nearer. */
+  limit = 0;
   /** Asleep in WFI; any enabled interrupt wakes it, masked or not. */
   waiting = false;
   /** Not zero when an unmasked interrupt is due: checked before every instruction. */
   attention = 0;
   /** Carry out of the last shifter operand. */
   carryOut = 0;
+  /** Undefined instructions, SWIs and aborts taken so far; vector and address of the last one. */
+  errors = 0;
+  errorVector = 0;
+  errorAddress = 0;
   /** The most recent access nobody answered, for the words of an error report. */
   lastFault: BusFault | undefined;
   /** CP15 control register: bit 1 alignment check, bit 13 vectors at 0xFFFF0000. */
@@ -247,19 +253,31 @@ export class Cpu {
     this.cycles += 2;
   }
 
+  #error(vector: number, mode: number, link: number, address: number): void {
+    this.errors += 1;
+    this.errorVector = vector;
+    this.errorAddress = address;
+    this.enter(vector, mode, link);
+  }
+
   /** An instruction that does not exist. `pc` is already past it. */
   undefinedInstruction(): void {
-    this.enter(Vector.UNDEFINED, Mode.UND, this.pc);
+    this.#error(Vector.UNDEFINED, Mode.UND, this.pc, this.pc - (this.thumb ? 2 : 4));
+  }
+
+  /** SWI. `pc` is already past it. */
+  softwareInterrupt(): void {
+    this.#error(Vector.SOFTWARE, Mode.SVC, this.pc, this.pc - (this.thumb ? 2 : 4));
   }
 
   /** An access of the instruction at `address` failed. */
   dataAbort(address: number): void {
-    this.enter(Vector.DATA, Mode.ABT, address + 8);
+    this.#error(Vector.DATA, Mode.ABT, address + 8, address);
   }
 
   /** The instruction at `address` could not be fetched. */
   prefetchAbort(address: number): void {
-    this.enter(Vector.PREFETCH, Mode.ABT, address + 4);
+    this.#error(Vector.PREFETCH, Mode.ABT, address + 4, address);
   }
 
   // ---- control flow ----

@@ -5,10 +5,11 @@ import { executeThumb } from "./thumb.js";
 
 /** Runs `cpu` until its clock reaches `untilCycle` or it sleeps. The last instruction may overshoot by its own length. */
 export function interpret(cpu: Cpu, untilCycle: number): void {
-  while (cpu.cycles < untilCycle && !cpu.waiting) {
+  cpu.limit = untilCycle;
+  while (cpu.cycles < cpu.limit && !cpu.waiting) {
     let fetched = false;
     try {
-      while (cpu.cycles < untilCycle && !cpu.waiting) {
+      while (cpu.cycles < cpu.limit && !cpu.waiting) {
         if (cpu.attention !== 0) cpu.takeInterrupt();
         fetched = false;
         const { pc } = cpu;

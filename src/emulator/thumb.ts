@@ -1,6 +1,6 @@
 /** The Thumb instruction set of ARMv5TE, one case per encoding (DDI 0100, part A chapters 6 and 7). */
 import { addWithFlags, bitCount, conditionHolds, shift } from "./arm.js";
-import { type Cpu, Mode, Vector } from "./cpu.js";
+import type { Cpu } from "./cpu.js";
 
 /** Executes one half word. `cpu.r[15]` is its address + 4, `cpu.pc` its address + 2. */
 export function executeThumb(cpu: Cpu, op: number): void {
@@ -106,7 +106,7 @@ export function executeThumb(cpu: Cpu, op: number): void {
     case 26:
     case 27: {
       const condition = (op >>> 8) & 15;
-      if (condition === 15) cpu.enter(Vector.SOFTWARE, Mode.SVC, cpu.pc);
+      if (condition === 15) cpu.softwareInterrupt();
       else if (condition === 14) cpu.undefinedInstruction();
       else if (conditionHolds(cpu, condition)) cpu.branch(r[15]! + ((op << 24) >> 23));
       return;
