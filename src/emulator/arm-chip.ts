@@ -30,6 +30,8 @@ export interface ChipMember {
   readonly virtualCore: number;
   /** Sends a message the core left in its mailbox. */
   readonly sendSdp: (message: SdpLike) => void;
+  /** The watchdog has stopped the core. */
+  readonly onWatchdog: () => void;
 }
 
 interface Member extends ChipMember {
@@ -179,6 +181,7 @@ export class ArmChip {
     } else if (++member.silent >= patience) {
       member.core.stopped = true;
       this.memory.writeByte(vcpu + 46, CoreState.WDOG);
+      member.onWatchdog();
     }
   }
 

@@ -9,7 +9,7 @@ import { ArmCore, type Engine } from "./arm-core.js";
 import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
 import { interpret } from "./interpreter.js";
 import type { SdpLike } from "./mailbox.js";
-import { describeTrouble } from "./trouble.js";
+import { describeSilence, describeTrouble } from "./trouble.js";
 
 /** What the simulated machine lets the program of a core do. */
 export interface ArmCoreContext {
@@ -146,7 +146,12 @@ export class ArmProgram implements ScheduledCore {
     if (!core.start(context.imageAddress, ((context.wait ? 1 : 0) << 8) | context.appId, machine.now)) {
       this.#report("the image is no APLX application, or its load table reaches where no memory is; the core never starts");
     }
-    this.#chip.add({ core, virtualCore: context.p, sendSdp: (message) => context.sendSdp(message) });
+    this.#chip.add({
+      core,
+      virtualCore: context.p,
+      sendSdp: (message) => context.sendSdp(message),
+      onWatchdog: () => this.#report(describeSilence(core.cpu)),
+    });
     machine.add(this);
   }
 

@@ -17,6 +17,13 @@ export function describeTrouble(cpu: Cpu): string {
   }
 }
 
+/** Why the watchdog stopped a core. */
+export function describeSilence(cpu: Cpu): string {
+  const doing = cpu.waiting ? "sleeps" : "runs";
+  const masked = cpu.irqMasked ? " with interrupts off" : "";
+  return `the watchdog stopped the core: it no longer answers the monitor; it ${doing}${masked} at ${hex32(cpu.pc)}`;
+}
+
 function jumpHint(address: number): string {
   if (address >>> 0 >= ITCM_SIZE) return "; a wrong function pointer or a return address that was overwritten on the stack";
   return "";

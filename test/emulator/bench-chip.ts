@@ -72,6 +72,17 @@ export function application(name: string): Uint8Array {
   return readFileSync(new URL(`../../fixtures/apps/${name}.aplx`, import.meta.url));
 }
 
+/** What hello.c computes, said again. */
+export function helloTable(core: number, seed: number, words = 1024): Uint32Array {
+  let x = (Math.imul(seed, 0x9e3779b1) + core) | 0 || 1;
+  return Uint32Array.from({ length: words }, () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return x >>> 0;
+  });
+}
+
 /** Where and what the chip is; the physical cores are the virtual ones turned round, with the monitor on 5, to catch whoever confuses them. */
 export class BenchChip {
   readonly memory = new BenchMemory();
@@ -84,6 +95,13 @@ export class BenchChip {
   constructor(x = 1, y = 2) {
     this.x = x;
     this.y = y;
+    const router = new Uint32Array(0x20000 / 4);
+    this.memory.attach(1, 0x20000, {
+      readRegister: (offset) => router[offset >> 2]!,
+      writeRegister: (offset, value) => {
+        router[offset >> 2] = value;
+      },
+    });
     const sdramHeap = 0x6064_0000;
     const systemHeap = 0x6784_0000;
     this.#heap(sdramHeap, 0x6780_0000);

@@ -1,18 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ArmMachine, type ArmTrouble, armProgram } from "../../src/emulator/index.js";
 import { CoreState } from "../../src/machine/index.js";
-import { application, BenchChip } from "./bench-chip.js";
-
-/** What hello.c computes, said again. */
-export function helloTable(core: number, seed: number, words = 1024): Uint32Array {
-  let x = (Math.imul(seed, 0x9e3779b1) + core) | 0 || 1;
-  return Uint32Array.from({ length: words }, () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  });
-}
+import { application, BenchChip, helloTable } from "./bench-chip.js";
 
 function bench(chip = new BenchChip()) {
   const machine = new ArmMachine();

@@ -7,7 +7,18 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "fixtures", "apps");
-const FLAGS = ["-mcpu=arm968e-s", "-Os", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-builtin", "-mthumb-interwork"];
+const FLAGS = [
+  "-mcpu=arm968e-s",
+  "-Os",
+  "-std=c11",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-ffreestanding",
+  "-fno-builtin",
+  "-mthumb-interwork",
+  "-fno-jump-tables",
+];
 const names = process.argv.length > 2 ? process.argv.slice(2) : applications();
 
 const work = mkdtempSync(join(tmpdir(), "spinn-apps-"));
