@@ -123,7 +123,7 @@ export class ArmCore {
       const stop = Math.min(until, deadline);
       if (cpu.waiting) this.#base = stop - cpu.cycles;
       else {
-        this.engine(cpu, cpu.cycles + Math.max(1, stop - this.now));
+        this.engine(cpu, (cpu.cycles + Math.max(1, stop - this.now)) | 0);
         this.#base += cpu.cycles;
         cpu.cycles = 0;
         this.instructions += cpu.instructions;
@@ -250,6 +250,6 @@ export class ArmCore {
   /** A deadline may have moved nearer than the run under way reaches. */
   #comeForward(): void {
     const limit = this.#deadline() - this.#base;
-    if (limit < this.cpu.limit) this.cpu.limit = limit;
+    if (limit < this.cpu.limit) this.cpu.limit = limit | 0;
   }
 }

@@ -228,6 +228,7 @@ export class Cpu {
   /** WFI: sleeps unless an interrupt is due, masked or not. */
   waitForInterrupt(): void {
     this.waiting = !(this.#irqLine || this.#fiqLine);
+    if (this.waiting) this.limit = 0; // ends the run under way
   }
 
   #weigh(): void {

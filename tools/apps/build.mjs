@@ -39,7 +39,7 @@ function applications() {
   return folders.map((entry) => entry.name).sort();
 }
 
-/** The runtime in ARM state, the application in Thumb, linked to one ELF file without debugging sections. */
+/** The runtime in ARM state, the application in Thumb (its files named *.arm.c in ARM), linked to one ELF file without debugging sections. */
 function compile(name) {
   const runtime = join(root, "runtime");
   const objects = [];
@@ -55,7 +55,7 @@ function compile(name) {
   for (const file of readdirSync(join(root, name))
     .filter((file) => /\.[cS]$/.test(file))
     .sort())
-    build(file, join(root, name), "-mthumb");
+    build(file, join(root, name), file.endsWith(".arm.c") ? "-marm" : "-mthumb");
   const out = join(work, `${name}.elf`);
   gcc(
     "-mcpu=arm968e-s",
