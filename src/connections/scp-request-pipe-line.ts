@@ -37,8 +37,12 @@ export interface SCPRequestPipeLineOptions {
 export type SCPCallback<T> = (value: T) => void;
 export type SCPErrorCallback = (request: ScpRequest<unknown>, error: Error, connection: DatagramChannel) => void;
 
-/** Replies of the same core, sent later, that may overtake a missing one before it is taken for lost (as TCP's three duplicate ACKs, RFC 5681). */
+/**
+ * Replies of the same core that may overtake a missing one before it is taken for lost (TCP's three duplicate ACKs, RFC 5681). Only replies
+ * to requests sent a quarter of a round trip later count, and at least `REORDER_MS` later: a burst may arrive shuffled (RACK, RFC 8985).
+ */
 const OVERTAKEN_LIMIT = 3;
+const REORDER_MS = 0.1;
 /** First pause after a busy code, ms; doubles with each one, up to `BUSY_CEILING_MS`, spread by up to a quarter so that several do not come back together. SpiNNMan stops everything for 100 ms. */
 const BUSY_PAUSE_MS = 2;
 const BUSY_CEILING_MS = 100;
@@ -369,9 +373,10 @@ export class SCPRequestPipeLine {
 
   /** A core serves its requests in order: three replies to later ones mean that this one, or its reply, is lost. */
   #noteOvertaking(answered: Slot, request: ScpRequest<unknown>, now: number): void {
+    const sentBefore = answered.firstSentMs - Math.max(REORDER_MS, (this.#roundTrip.smoothedMs ?? 0) / 4);
     for (let slot = answered.older; slot !== undefined; ) {
       const { older } = slot;
-      if (!slot.resting && slot.sameCore(request)) {
+      if (slot.sentMs <= sentBefore && !slot.resting && slot.sameCore(request)) {
         slot.overtaken += 1;
         if (slot.overtaken === OVERTAKEN_LIMIT && slot.request!.repeatable && slot.sends <= this.#nRetries && !slot.run!.over) {
           this.#tally.earlyRepeats += 1;

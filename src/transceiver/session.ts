@@ -1,7 +1,7 @@
 import type { VersionInfo } from "../commands/index.js";
-import type { SCAMPConnection, SCPRequestPipeLine } from "../connections/index.js";
+import { SCAMPConnection, type SCAMPConnectionOptions, type SCPRequestPipeLine } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
-import { type ChipCoordinates, chipKey, type Machine } from "../machine/index.js";
+import { type ChipCoordinates, chipKey, type Machine, type MachineGeometry } from "../machine/index.js";
 import type { ScpRequest } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 
@@ -19,12 +19,24 @@ export class Session {
   readonly version: VersionInfo;
   /** Ethernet chips with a connection of their own, by `chipKey`; at most one per board of the machine. */
   readonly #boards = new Map<number, SCAMPConnection>();
-  #machine: Machine | undefined;
+  /** The machine as last discovered. */
+  machine: Machine | undefined;
+  /** Which chip is on which board, known a little earlier than the machine. */
+  geometry: MachineGeometry | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(entry: SCAMPConnection, version: VersionInfo) {
+  /** How connections are made: what the caller chose for the first one goes for all. */
+  readonly #options: SCAMPConnectionOptions;
+
+  constructor(entry: SCAMPConnection, version: VersionInfo, options: SCAMPConnectionOptions) {
     this.entry = entry;
     this.version = version;
+    this.#options = options;
+  }
+
+  /** Opens a connection to another board of the machine, like the first one. It belongs to the caller until {@link adopt}. */
+  open(host: string, port: number, signal: AbortSignal | undefined): Promise<SCAMPConnection> {
+    return SCAMPConnection.open({ ...this.#options, host, port, signal });
   }
 
   /** Major version of SC&MP: 4 counts and copies otherwise than 3. */
@@ -42,18 +54,9 @@ export class Session {
     return this.entry.remote;
   }
 
-  /** The machine as last discovered. */
-  get machine(): Machine | undefined {
-    return this.#machine;
-  }
-
-  set machine(machine: Machine | undefined) {
-    this.#machine = machine;
-  }
-
   /** Throws `ERR_SPINN_MACHINE` before discovery. */
   get knownMachine(): Machine {
-    if (this.#machine !== undefined) return this.#machine;
+    if (this.machine !== undefined) return this.machine;
     throw new SpinnError("ERR_SPINN_MACHINE", "the machine has not been discovered yet", { hint: "call discover() first" });
   }
 
@@ -126,8 +129,8 @@ export class Session {
   }
 
   #boardKey(chip: ChipCoordinates): number {
-    const known = this.#machine?.chips.get(chipKey(chip.x, chip.y));
-    const ethernet = known?.nearestEthernet ?? chip;
+    const known = this.machine?.chips.get(chipKey(chip.x, chip.y))?.nearestEthernet;
+    const ethernet = known ?? (this.geometry?.hasChip(chip.x, chip.y) ? this.geometry.nearestEthernet(chip.x, chip.y) : chip);
     return chipKey(ethernet.x, ethernet.y);
   }
 
