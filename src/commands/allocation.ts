@@ -1,4 +1,5 @@
 import { checkInteger, hex32, SpinnError } from "../errors.js";
+import { checkAppId, SDRAM } from "../machine/index.js";
 import { Command, type ScpRequest } from "../wire/index.js";
 import { EMPTY_ONCE, type RequestShape, replyWord, ShapedRequest, wordShape } from "./shaped-request.js";
 import { checkMonitor, type Target } from "./target.js";
@@ -14,8 +15,8 @@ const Operation = {
   TAG_POINTER: 7,
 } as const;
 const RETRY_FLAG = 4;
-const SDRAM_BASE = 0x60000000;
-const SDRAM_SIZE = 0x8000000;
+/** A heap's root and the first block's header come before the first block that can be handed out. */
+const FIRST_BLOCK = SDRAM.base + 24;
 
 export interface SdramOptions {
   /** 1..255: the block can be found again by application id and tag, each pair once. Default 0, none. */
@@ -36,7 +37,7 @@ export interface SdramOptions {
  */
 export function allocateSdram(chip: Target, appId: number, sizeBytes: number, options: SdramOptions = {}): ScpRequest<number> {
   checkAppId(appId);
-  const size = (checkInteger("size of the block", sizeBytes, 1, SDRAM_SIZE) + 3) & ~3;
+  const size = (checkInteger("size of the block", sizeBytes, 1, SDRAM.sizeBytes) + 3) & ~3;
   const tag = checkInteger("allocation tag", options.tag ?? 0, 0, 255);
   const retry = options.retryFlag ?? false;
   if (retry && tag === 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "the retry flag needs an allocation tag: SC&MP finds the block by it");
@@ -57,7 +58,7 @@ export function allocateSdram(chip: Target, appId: number, sizeBytes: number, op
  */
 export function freeSdram(chip: Target, address: number): ScpRequest<void> {
   checkInteger("address", address, 0, 0xffffffff);
-  if ((address & 3) !== 0 || address < SDRAM_BASE + 24 || address >= SDRAM_BASE + SDRAM_SIZE) {
+  if ((address & 3) !== 0 || address < FIRST_BLOCK || address >= SDRAM.base + SDRAM.sizeBytes) {
     throw new SpinnError("ERR_SPINN_MEMORY", `${hex32(address)} is no block of SDRAM`, { hint: "free what an allocation returned" });
   }
   return request(EMPTY_ONCE, chip, Operation.FREE_SDRAM, 0, address, 0, `free ${hex32(address)}`);
@@ -136,9 +137,4 @@ function request<T>(
 ): ScpRequest<T> {
   const arg1 = (extra << 16) | (appId << 8) | operation;
   return new ShapedRequest(shape, Command.ALLOC, checkMonitor(chip, "ALLOC"), { arg1, arg2, arg3 }, words);
-}
-
-// Memory of id 0 is the system's own and never freed by a STOP.
-function checkAppId(appId: number): number {
-  return checkInteger("application id", appId, 1, 255);
 }

@@ -1,9 +1,10 @@
 import { checkInteger, hex32, SpinnError } from "../errors.js";
+import { checkAppId, coreMask, coresOfMask, SDRAM_SYSTEM_BUFFER_SIZE } from "../machine/index.js";
 import { Command, ReturnCode, type ScpRequest } from "../wire/index.js";
-import { checkRange } from "./address.js";
+import { checkWords } from "./address.js";
 import { checkLink } from "./link.js";
 import { EMPTY_ONCE, type RequestShape, replyWord, ShapedRequest } from "./shaped-request.js";
-import { checkMonitor, MAX_CORES, type Target } from "./target.js";
+import { checkMonitor, type Target } from "./target.js";
 
 /** Who starts where. */
 export interface ApplicationStart {
@@ -25,9 +26,6 @@ export interface ApplicationCopy {
   readonly checksum?: number | undefined;
 }
 
-/** 256 KiB at sv.sdram_sys: SC&MP's load buffer, from which AR starts (scamp-boot.c). */
-export const LOAD_BUFFER_SIZE = 0x40000;
-
 // 10 tries per word over the link; SpiNNMan allows 6 s.
 const COPY_SLOW_MS = 6000;
 
@@ -44,8 +42,7 @@ export function startApplication(chip: Target, start: ApplicationStart): ScpRequ
 
 /** AS (24): as {@link startApplication}, with the image at `address` (a word address). Not repeatable, for the same reason. */
 export function startApplicationAt(chip: Target, address: number, start: ApplicationStart): ScpRequest<void> {
-  checkRange(address, 16);
-  if ((address & 3) !== 0) throw new SpinnError("ERR_SPINN_MEMORY", `the image at ${hex32(address)} does not begin at a word`);
+  checkWords("an image", address, 16);
   const word = startWord(start);
   const fields = { arg1: address, arg2: word };
   return new ShapedRequest(EMPTY_ONCE, Command.AS, checkMonitor(chip, "AS"), fields, `${startWords(word)} from ${hex32(address)}`);
@@ -80,29 +77,29 @@ export function imageChecksum(image: Uint8Array): number {
 }
 
 /** Cores as a mask. Throws `ERR_SPINN_ARGUMENT` for a core outside 1..17: the monitor starts no application. */
-export function coreMask(cores: Iterable<number>): number {
-  let mask = 0;
-  for (const core of cores) mask |= 1 << checkInteger("application core", core, 1, MAX_CORES - 1);
-  return mask;
+export function applicationCores(cores: Iterable<number>): number {
+  const mask = coreMask(cores);
+  if ((mask & 1) === 0) return mask;
+  throw new SpinnError("ERR_SPINN_ARGUMENT", "core 0 is the monitor and runs no application", { hint: "name cores 1 to 17" });
 }
 
 /** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws `ERR_SPINN_ARGUMENT`. */
 export function startWord(start: ApplicationStart, mayBeEmpty = false): number {
-  checkInteger("application id", start.appId, 1, 255);
-  const mask = coreMask(start.cores);
+  checkAppId(start.appId);
+  const mask = applicationCores(start.cores);
   if (mask === 0 && !mayBeEmpty) throw new SpinnError("ERR_SPINN_ARGUMENT", "no cores to start on");
   return ((start.appId << 24) | (start.wait ? 1 << 18 : 0) | mask) >>> 0;
 }
 
 function startWords(word: number): string {
-  const cores = Array.from({ length: MAX_CORES }, (_, core) => core).filter((core) => (word >>> core) & 1);
+  const cores = coresOfMask(word & 0x3ffff);
   return `app ${word >>> 24} on cores ${cores.join(",")}`;
 }
 
 function copyRequest(chip: Target, copy: ApplicationCopy, word: number, repeatable: boolean): ScpRequest<void> {
   checkMonitor(chip, "APP_COPY_RUN");
   checkLink(copy.link);
-  checkInteger("size of the image", copy.sizeBytes, 4, LOAD_BUFFER_SIZE);
+  checkInteger("size of the image", copy.sizeBytes, 4, SDRAM_SYSTEM_BUFFER_SIZE);
   if (copy.sizeBytes % 4 !== 0) throw new SpinnError("ERR_SPINN_ARGUMENT", `an image of ${copy.sizeBytes} bytes is not whole words`);
   const checksum = checkInteger("checksum", copy.checksum ?? 0, 0, 0xffffffff);
   const shape: RequestShape<void> = {

@@ -1,7 +1,8 @@
 import { checkInteger, hex32, SpinnError } from "../errors.js";
+import { type Signal, signalName } from "../machine/index.js";
 import { Command, SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
-import { checkRange } from "./address.js";
-import { type ApplicationStart, coreMask, startWord } from "./application.js";
+import { checkWords } from "./address.js";
+import { type ApplicationStart, applicationCores, startWord } from "./application.js";
 import { EMPTY_ONCE, EMPTY_REPEATABLE, ShapedRequest } from "./shaped-request.js";
 import { signalData, signalIsRepeatable } from "./signal.js";
 import { ROOT_CHIP, type Target } from "./target.js";
@@ -49,7 +50,7 @@ export function startFlood(id: number, blocks: number, region = WHOLE_MACHINE, o
  * of region and cores. Repeatable: chips drop a word that is not above the last one (`nn_cmd_ffcs`).
  */
 export function selectFlood(region: number, cores: Iterable<number>, options: FloodOptions = {}): ScpRequest<void> {
-  const mask = coreMask(cores);
+  const mask = applicationCores(cores);
   const data = checkInteger("region", region, 0, 0xffffffff);
   return packet(0x07000000 | mask, data, options, false, true, `flood core select, region ${hex32(region)}`);
 }
@@ -61,10 +62,7 @@ export function selectFlood(region: number, cores: Iterable<number>, options: Fl
 export function floodData(id: number, block: number, address: number, data: Uint8Array, options: FloodOptions = {}): ScpRequest<void> {
   checkInteger("block", block, 0, 254);
   checkInteger("length of a flood block", data.length, 4, SCP_MAX_DATA);
-  checkRange(address, data.length);
-  if (((address | data.length) & 3) !== 0) {
-    throw new SpinnError("ERR_SPINN_MEMORY", `flood block of ${data.length} bytes at ${hex32(address)}: whole, aligned words only`);
-  }
+  checkWords("a flood block", address, data.length);
   const { chip, forward, retry } = checkOptions(options);
   const arg1 = (forward << 24) | (retry << 16) | checkId(id);
   const arg2 = (block << 16) | ((data.length / 4 - 1) << 8);
@@ -93,10 +91,10 @@ export function endFlood(id: number, start?: ApplicationStart, options: FloodOpt
  * An application signal as an NN packet (SIG0, sub-operation 5): what `sendSignal` does with type 2, in the form that ybug and SpiNNMan use
  * for STOP. Repeatable as the signal is. Throws `ERR_SPINN_ARGUMENT`.
  */
-export function floodSignal(signal: number, appId: number, appMask = 0xff, options: FloodOptions = {}): ScpRequest<void> {
+export function floodSignal(signal: Signal, appId: number, appMask = 0xff, options: FloodOptions = {}): ScpRequest<void> {
   const forward = checkOptions(options).forward;
   const data = 0x50000000 | signalData(signal, appId, appMask);
-  const words = `signal ${signal} to app ${appId}`;
+  const words = `signal ${signalName(signal)} to app ${appId}`;
   return packet(forward << 16, data, { retry: 0, ...options }, true, signalIsRepeatable(signal), words);
 }
 

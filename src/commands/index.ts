@@ -2,9 +2,17 @@
  * Every command of SC&MP and of the BMP as a factory: arguments checked, one `ScpRequest` back. A docstring says whether the request may be
  * executed twice, and why, from the firmware's behaviour. Nothing here sends anything.
  */
-export { readIsRepeatable, Unit, unitFor, writeIsRepeatable } from "./address.js";
+export { Unit, unitFor } from "./address.js";
 export * from "./allocation.js";
-export * from "./application.js";
+export {
+  type ApplicationCopy,
+  type ApplicationStart,
+  copyAndStartApplication,
+  copyApplication,
+  imageChecksum,
+  startApplication,
+  startApplicationAt,
+} from "./application.js";
 export * from "./bmp-flash.js";
 export * from "./bmp-fpga.js";
 export * from "./bmp-info.js";

@@ -1,6 +1,7 @@
-import { checkInteger, hex32, SpinnError } from "../errors.js";
+import { checkInteger, hex32 } from "../errors.js";
+import { LINK_COUNT, type MemoryArea } from "../machine/index.js";
 import { Command, SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
-import { checkRange, readIsRepeatable, writeIsRepeatable } from "./address.js";
+import { checkWords, readIsRepeatable, writeIsRepeatable } from "./address.js";
 import { EMPTY_ONCE, EMPTY_REPEATABLE, replyBytes, ShapedRequest } from "./shaped-request.js";
 import { checkMonitor, type Target } from "./target.js";
 
@@ -14,8 +15,7 @@ const LINK_SLOW_MS = 50;
  * Repeatable where the same READ would be. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_link_read`.
  */
 export function readLink(chip: Target, link: number, address: number, length: number): ScpRequest<Uint8Array> {
-  checkLinkAccess(chip, "LINK_READ", link, address, length);
-  const repeatable = readIsRepeatable(address, length);
+  const repeatable = readIsRepeatable(checkLinkAccess(chip, "LINK_READ", link, address, length), address, length);
   return new ShapedRequest(
     { repeatable, minReply: length, maxReply: length, slowMs: LINK_SLOW_MS, decode: replyBytes },
     Command.LINK_READ,
@@ -32,9 +32,9 @@ export function readLink(chip: Target, link: number, address: number, length: nu
  * Repeatable where the same WRITE would be. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_link_write`.
  */
 export function writeLink(chip: Target, link: number, address: number, data: Uint8Array): ScpRequest<void> {
-  checkLinkAccess(chip, "LINK_WRITE", link, address, data.length);
+  const area = checkLinkAccess(chip, "LINK_WRITE", link, address, data.length);
   return new ShapedRequest(
-    { ...(writeIsRepeatable(address) ? EMPTY_REPEATABLE : EMPTY_ONCE), slowMs: LINK_SLOW_MS },
+    { ...(writeIsRepeatable(area) ? EMPTY_REPEATABLE : EMPTY_ONCE), slowMs: LINK_SLOW_MS },
     Command.LINK_WRITE,
     chip,
     { arg1: address, arg2: data.length, arg3: link, data },
@@ -44,16 +44,12 @@ export function writeLink(chip: Target, link: number, address: number, data: Uin
 
 /** Throws `ERR_SPINN_ARGUMENT` for anything but 0..5. */
 export function checkLink(link: number): number {
-  return checkInteger("link", link, 0, 5);
+  return checkInteger("link", link, 0, LINK_COUNT - 1);
 }
 
-function checkLinkAccess(chip: Target, command: string, link: number, address: number, length: number): void {
+function checkLinkAccess(chip: Target, command: string, link: number, address: number, length: number): MemoryArea {
   checkMonitor(chip, command);
   checkLink(link);
   checkInteger(`length of a ${command}`, length, 4, SCP_MAX_DATA);
-  checkRange(address, length);
-  if (((address | length) & 3) === 0) return;
-  throw new SpinnError("ERR_SPINN_MEMORY", `${command} of ${length} bytes at ${hex32(address)}: links carry whole, aligned words`, {
-    hint: "make address and length multiples of 4",
-  });
+  return checkWords(command, address, length);
 }

@@ -1,6 +1,6 @@
 import { checkInteger, hex32, SpinnError } from "../errors.js";
 import { Command, SCP_MAX_DATA, SCP_REPLY_OFFSET, type ScpRequest } from "../wire/index.js";
-import { checkRange, readIsRepeatable, unitFor, writeIsRepeatable } from "./address.js";
+import { checkRange, checkWords, readIsRepeatable, unitFor, writeIsRepeatable } from "./address.js";
 import { EMPTY_REPEATABLE, replyBytes, ShapedRequest } from "./shaped-request.js";
 import { checkTarget, type Target, targetWords } from "./target.js";
 
@@ -18,14 +18,16 @@ abstract class MemoryRequest {
   readonly arg2: number;
   /** {@link Unit} of the bus access. */
   readonly arg3: number;
+  readonly repeatable: boolean;
 
-  constructor(target: Target, address: number, length: number) {
+  constructor(target: Target, address: number, length: number, repeatable: boolean) {
     this.x = target.x;
     this.y = target.y;
     this.p = target.p ?? 0;
     this.arg1 = address;
     this.arg2 = length;
     this.arg3 = unitFor(address, length);
+    this.repeatable = repeatable;
   }
 
   protected words(command: string): string {
@@ -36,10 +38,6 @@ abstract class MemoryRequest {
 abstract class ReadRequest extends MemoryRequest {
   get command(): number {
     return Command.READ;
-  }
-
-  get repeatable(): boolean {
-    return readIsRepeatable(this.arg1, this.arg2);
   }
 
   get minReply(): number {
@@ -65,8 +63,8 @@ class ReadInto extends ReadRequest implements ScpRequest<void> {
   readonly #into: Uint8Array;
   readonly #offset: number;
 
-  constructor(target: Target, address: number, length: number, into: Uint8Array, offset: number) {
-    super(target, address, length);
+  constructor(target: Target, address: number, length: number, repeatable: boolean, into: Uint8Array, offset: number) {
+    super(target, address, length, repeatable);
     this.#into = into;
     this.#offset = offset;
   }
@@ -79,17 +77,13 @@ class ReadInto extends ReadRequest implements ScpRequest<void> {
 class WriteRequest extends MemoryRequest implements ScpRequest<void> {
   readonly data: Uint8Array;
 
-  constructor(target: Target, address: number, data: Uint8Array) {
-    super(target, address, data.length);
+  constructor(target: Target, address: number, data: Uint8Array, repeatable: boolean) {
+    super(target, address, data.length, repeatable);
     this.data = data;
   }
 
   get command(): number {
     return Command.WRITE;
-  }
-
-  get repeatable(): boolean {
-    return writeIsRepeatable(this.arg1);
   }
 
   get minReply(): number {
@@ -117,8 +111,8 @@ class WriteRequest extends MemoryRequest implements ScpRequest<void> {
 export function readMemory(target: Target, address: number, length: number): ScpRequest<Uint8Array> {
   checkTarget(target);
   checkInteger("length of a READ", length, 1, SCP_MAX_DATA);
-  checkRange(address, length);
-  return new ReadBlock(target, address, length);
+  const area = checkRange(address, length);
+  return new ReadBlock(target, address, length, readIsRepeatable(area, address, length));
 }
 
 /**
@@ -131,29 +125,23 @@ export function readMemory(target: Target, address: number, length: number): Scp
 export function writeMemory(target: Target, address: number, data: Uint8Array): ScpRequest<void> {
   checkTarget(target);
   checkInteger("length of a WRITE", data.length, 1, SCP_MAX_DATA);
-  checkRange(address, data.length);
-  return new WriteRequest(target, address, data);
+  const area = checkRange(address, data.length);
+  return new WriteRequest(target, address, data, writeIsRepeatable(area));
 }
 
 /**
  * FILL (5): `word` into `length` bytes from `address`, both multiples of 4. SC&MP checks nothing here: a fill over the end of memory kills
  * the monitor, so the caller's range must lie in memory.
  *
- * Repeatable: the same word lands in the same place. The time grows with the length (about 1 us for each 16 bytes, a bus write each),
- * so long fills wait longer. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_fill`.
+ * Repeatable: the same word lands in the same place. The time grows with the length, so long fills wait longer. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_fill`.
  */
 export function fillMemory(target: Target, address: number, word: number, length: number): ScpRequest<void> {
   checkTarget(target);
-  checkRange(address, length);
   checkInteger("word to fill with", word, 0, 0xffffffff);
-  if (length === 0 || ((address | length) & 3) !== 0) {
-    throw new SpinnError("ERR_SPINN_MEMORY", `FILL of ${length} bytes at ${hex32(address)}: whole, aligned words only`, {
-      hint: "write the unaligned ends with WRITE",
-    });
-  }
-  if (!writeIsRepeatable(address)) throw new SpinnError("ERR_SPINN_MEMORY", `FILL at ${hex32(address)}: registers are not filled`);
-  // 128 MiB take some seconds; a bound of 50 ns per byte on top of the ordinary wait is generous.
-  const slowMs = length > 0x10000 ? Math.ceil(length * 50e-6) : undefined;
+  const area = checkWords("FILL", address, checkInteger("length of a FILL", length, 4, 0xfffffffc));
+  if (area.registers) throw new SpinnError("ERR_SPINN_MEMORY", `FILL at ${hex32(address)}: registers are not filled`);
+  // 200 ns a word is slow for SDRAM; the wait only has to be longer than the work. Short fills end within an ordinary wait.
+  const slowMs = length > 0x10000 ? 1000 + Math.ceil((length / 4) * 200e-6) : undefined;
   return new ShapedRequest(
     { ...EMPTY_REPEATABLE, slowMs },
     Command.FILL,
@@ -172,9 +160,9 @@ export function fillMemory(target: Target, address: number, word: number, length
  */
 export function readRequests(target: Target, address: number, length: number, into: Uint8Array): Generator<ScpRequest<void>, void, void> {
   checkTarget(target);
-  checkRange(address, length);
+  const repeatable = readIsRepeatable(checkRange(address, length), address, length);
   if (into.length < length) throw new SpinnError("ERR_SPINN_ARGUMENT", `${length} bytes do not fit a buffer of ${into.length} bytes`);
-  return readBlocks(target, address, length, into);
+  return readBlocks(target, address, length, into, repeatable);
 }
 
 /**
@@ -185,23 +173,28 @@ export function readRequests(target: Target, address: number, length: number, in
  */
 export function writeRequests(target: Target, address: number, data: Uint8Array): Generator<ScpRequest<void>, void, void> {
   checkTarget(target);
-  checkRange(address, data.length);
-  return writeBlocks(target, address, data);
+  return writeBlocks(target, address, data, writeIsRepeatable(checkRange(address, data.length)));
 }
 
-function* readBlocks(target: Target, address: number, length: number, into: Uint8Array): Generator<ScpRequest<void>, void, void> {
+function* readBlocks(
+  target: Target,
+  address: number,
+  length: number,
+  into: Uint8Array,
+  repeatable: boolean,
+): Generator<ScpRequest<void>, void, void> {
   let size = 0;
   for (let offset = 0; offset < length; offset += size) {
     size = blockSize(address + offset, length - offset);
-    yield new ReadInto(target, address + offset, size, into, offset);
+    yield new ReadInto(target, address + offset, size, repeatable, into, offset);
   }
 }
 
-function* writeBlocks(target: Target, address: number, data: Uint8Array): Generator<ScpRequest<void>, void, void> {
+function* writeBlocks(target: Target, address: number, data: Uint8Array, repeatable: boolean): Generator<ScpRequest<void>, void, void> {
   let size = 0;
   for (let offset = 0; offset < data.length; offset += size) {
     size = blockSize(address + offset, data.length - offset);
-    yield new WriteRequest(target, address + offset, data.subarray(offset, offset + size));
+    yield new WriteRequest(target, address + offset, data.subarray(offset, offset + size), repeatable);
   }
 }
 

@@ -1,13 +1,12 @@
-import { checkInteger, hex32, SpinnError } from "../errors.js";
+import { checkInteger, hex32 } from "../errors.js";
+import { checkAppId, ROUTER_ENTRY_COUNT } from "../machine/index.js";
 import { Command, type ScpRequest } from "../wire/index.js";
-import { checkRange } from "./address.js";
+import { checkWords } from "./address.js";
 import { EMPTY_REPEATABLE, ShapedRequest, wordShape } from "./shaped-request.js";
 import { checkMonitor, type Target } from "./target.js";
 
 const Operation = { INIT: 0, CLEAR: 1, LOAD: 2, FIXED_ROUTE: 3 } as const;
 const READ_FLAG = 0x80000000;
-/** Entries of the multicast table; entry 0 carries SC&MP's signals. */
-const ENTRIES = 1024;
 /** Bytes of an entry in a table handed to {@link loadRouter}: u16 offset, u16, u32 route, u32 key, u32 mask. */
 export const ROUTER_ENTRY_SIZE = 16;
 
@@ -18,8 +17,8 @@ export function initRouter(chip: Target): ScpRequest<void> {
 
 /** RTR 1: clears `count` entries from `index` (1..1023). Repeatable: empty stays empty. Throws `ERR_SPINN_ARGUMENT`. */
 export function clearRouter(chip: Target, index: number, count: number): ScpRequest<void> {
-  checkInteger("router entry", index, 1, ENTRIES - 1);
-  checkInteger("number of router entries", count, 1, ENTRIES - index);
+  checkInteger("router entry", index, 1, ROUTER_ENTRY_COUNT - 1);
+  checkInteger("number of router entries", count, 1, ROUTER_ENTRY_COUNT - index);
   return request(chip, { arg1: (count << 16) | Operation.CLEAR, arg2: index }, `clear ${count} entries from ${index}`);
 }
 
@@ -29,11 +28,10 @@ export function clearRouter(chip: Target, index: number, count: number): ScpRequ
  * Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`.
  */
 export function loadRouter(chip: Target, appId: number, table: number, base: number, count: number): ScpRequest<void> {
-  checkInteger("application id", appId, 1, 255);
-  checkInteger("router entry", base, 1, ENTRIES - 1);
-  checkInteger("number of router entries", count, 1, ENTRIES - base);
-  checkRange(table, count * ROUTER_ENTRY_SIZE);
-  if ((table & 3) !== 0) throw new SpinnError("ERR_SPINN_MEMORY", `the table at ${hex32(table)} does not begin at a word`);
+  checkAppId(appId);
+  checkInteger("router entry", base, 1, ROUTER_ENTRY_COUNT - 1);
+  checkInteger("number of router entries", count, 1, ROUTER_ENTRY_COUNT - base);
+  checkWords("a routing table", table, count * ROUTER_ENTRY_SIZE);
   const arg1 = (count << 16) | (appId << 8) | Operation.LOAD;
   return request(chip, { arg1, arg2: table, arg3: base }, `load ${count} entries at ${base} for app ${appId}`);
 }

@@ -1,4 +1,5 @@
 import { checkInteger, SpinnError } from "../errors.js";
+import { Signal, SignalType, signalName, usualSignalType } from "../machine/index.js";
 import { Command, type ScpRequest } from "../wire/index.js";
 import { EMPTY_ONCE, EMPTY_REPEATABLE, type RequestShape, replyWord, ShapedRequest } from "./shaped-request.js";
 import { checkMonitor, ROOT_CHIP, type Target } from "./target.js";
@@ -6,15 +7,11 @@ import { checkMonitor, ROOT_CHIP, type Target } from "./target.js";
 export interface SignalOptions {
   /** Bits of the application id that are compared: a core is hit when (its id & mask) = id. Default 0xFF: this id alone. */
   readonly appMask?: number;
-  /** 0 multicast, 2 nearest neighbour. Default: 2 for INIT, PWRDN and STOP (0..2), 0 for the rest. */
-  readonly type?: 0 | 2;
+  /** MULTICAST or NEAREST_NEIGHBOUR; {@link countCoresByRegion} has what was type 1. Default: see `usualSignalType`. */
+  readonly type?: SignalType;
   /** The chip that begins; a multicast must begin at the root chip. Default: the root chip. */
   readonly chip?: Target;
 }
-
-const STOP = 2;
-// TIMER and USR0..USR3 are events: the application counts them.
-const FIRST_EVENT = 9;
 
 /**
  * SIG (22), type 0 or 2: `signal` (0 INIT .. 13 USR3) to the cores of an application on the whole machine. The reply says that it was sent.
@@ -25,23 +22,23 @@ const FIRST_EVENT = 9;
  * Throws `ERR_SPINN_ARGUMENT`, also for an id that the mask can never match, and for a STOP with mask 0, at which SC&MP counts
  * application ids for ever (scamp-app.c `proc_stop_app`).
  */
-export function sendSignal(signal: number, appId: number, options: SignalOptions = {}): ScpRequest<void> {
+export function sendSignal(signal: Signal, appId: number, options: SignalOptions = {}): ScpRequest<void> {
   const arg2 = signalData(signal, appId, options.appMask ?? 0xff);
-  const type = options.type ?? (signal <= STOP ? 2 : 0);
+  const type = checkType(options.type ?? usualSignalType(signal));
   const shape = signalIsRepeatable(signal) ? EMPTY_REPEATABLE : EMPTY_ONCE;
   const chip = checkMonitor(options.chip ?? ROOT_CHIP, "SIG");
-  return new ShapedRequest(shape, Command.SIG, chip, { arg1: type, arg2, arg3: 0xffff }, `${signal} to app ${appId}`);
+  return new ShapedRequest(shape, Command.SIG, chip, { arg1: type, arg2, arg3: 0xffff }, `${signalName(signal)} to app ${appId}`);
 }
 
 /** signal[19:16], mask[15:8], id[7:0]. Throws `ERR_SPINN_ARGUMENT`. */
-export function signalData(signal: number, appId: number, appMask: number): number {
-  checkInteger("signal", signal, 0, 13);
+export function signalData(signal: Signal, appId: number, appMask: number): number {
+  checkInteger("signal", signal, Signal.INIT, Signal.USR3);
   checkInteger("application id", appId, 0, 255);
   checkInteger("application mask", appMask, 0, 255);
   if ((appId & appMask) !== appId) {
     throw new SpinnError("ERR_SPINN_ARGUMENT", `no core can match application id ${appId} under the mask ${appMask}`);
   }
-  if (signal === STOP && appMask === 0) {
+  if (signal === Signal.STOP && appMask === 0) {
     throw new SpinnError("ERR_SPINN_ARGUMENT", "STOP with application mask 0 hangs the monitor of every chip", {
       hint: "stop the applications one by one, or by a mask of at least one bit",
     });
@@ -50,8 +47,13 @@ export function signalData(signal: number, appId: number, appMask: number): numb
 }
 
 /** See {@link sendSignal}. */
-export function signalIsRepeatable(signal: number): boolean {
-  return signal < FIRST_EVENT;
+export function signalIsRepeatable(signal: Signal): boolean {
+  return signal < Signal.TIMER;
+}
+
+function checkType(type: SignalType): SignalType {
+  if (type === SignalType.MULTICAST || type === SignalType.NEAREST_NEIGHBOUR) return type;
+  throw new SpinnError("ERR_SPINN_ARGUMENT", `signals travel by multicast (0) or from neighbour to neighbour (2), not by type ${type}`);
 }
 
 /** Which chips are asked, firmware up to 3.4.1. */

@@ -1,4 +1,5 @@
 import { checkInteger } from "../errors.js";
+import { CORE_COUNT } from "../machine/index.js";
 
 /**
  * Where a request goes: a chip (its monitor) or, with `p`, one of its cores by virtual number. A `ChipCoordinates` or `CoreCoordinates` of
@@ -14,14 +15,11 @@ export interface Target {
 /** The chip from which the machine was booted. SC&MP replaces 255,255 by its coordinates before it does anything else (scamp-3.c). */
 export const ROOT_CHIP: Target = { x: 255, y: 255 };
 
-/** Most cores a chip has; virtual numbers run from 0. */
-export const MAX_CORES = 18;
-
 /** Throws `ERR_SPINN_ARGUMENT` for coordinates outside 0..255 or a core outside 0..17. */
 export function checkTarget(target: Target): Target {
   checkInteger("chip x", target.x, 0, 255);
   checkInteger("chip y", target.y, 0, 255);
-  if (target.p !== undefined) checkInteger("core", target.p, 0, MAX_CORES - 1);
+  if (target.p !== undefined) checkInteger("core", target.p, 0, CORE_COUNT - 1);
   return target;
 }
 

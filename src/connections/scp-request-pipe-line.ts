@@ -37,8 +37,12 @@ export interface SCPRequestPipeLineOptions {
 export type SCPCallback<T> = (value: T) => void;
 export type SCPErrorCallback = (request: ScpRequest<unknown>, error: Error, connection: DatagramChannel) => void;
 
-/** Replies of the same core, sent later, that may overtake a missing one before it is taken for lost (as TCP's three duplicate ACKs, RFC 5681). */
+/**
+ * Replies of the same core that may overtake a missing one before it is taken for lost (TCP's three duplicate ACKs, RFC 5681). Only replies
+ * to requests sent a quarter of a round trip later count, and at least `REORDER_MS` later: a burst may arrive shuffled (RACK, RFC 8985).
+ */
 const OVERTAKEN_LIMIT = 3;
+const REORDER_MS = 0.1;
 /** First pause after a busy code, ms; doubles with each one, up to `BUSY_CEILING_MS`, spread by up to a quarter so that several do not come back together. SpiNNMan stops everything for 100 ms. */
 const BUSY_PAUSE_MS = 2;
 const BUSY_CEILING_MS = 100;
@@ -369,9 +373,10 @@ export class SCPRequestPipeLine {
 
   /** A core serves its requests in order: three replies to later ones mean that this one, or its reply, is lost. */
   #noteOvertaking(answered: Slot, request: ScpRequest<unknown>, now: number): void {
+    const sentBefore = answered.firstSentMs - Math.max(REORDER_MS, (this.#roundTrip.smoothedMs ?? 0) / 4);
     for (let slot = answered.older; slot !== undefined; ) {
       const { older } = slot;
-      if (!slot.resting && slot.sameCore(request)) {
+      if (slot.sentMs <= sentBefore && !slot.resting && slot.sameCore(request)) {
         slot.overtaken += 1;
         if (slot.overtaken === OVERTAKEN_LIMIT && slot.request!.repeatable && slot.sends <= this.#nRetries && !slot.run!.over) {
           this.#tally.earlyRepeats += 1;
@@ -489,12 +494,12 @@ export class SCPRequestPipeLine {
   #expire(slot: Slot, now: number, onlyWait: boolean): void {
     const { request } = slot;
     if (request === undefined) return; // a callback of an earlier one has closed the pipeline
-    if (slot.resting) {
-      this.#resend(slot, now);
-      return;
-    }
     if (slot.run!.over) {
       this.#release(slot, Fate.GIVEN_UP);
+      return;
+    }
+    if (slot.resting) {
+      this.#resend(slot, now);
       return;
     }
     if (!request.repeatable) {
@@ -526,8 +531,16 @@ export class SCPRequestPipeLine {
     this.#transmit(slot, now);
   }
 
-  /** After a busy code: the slot keeps its place and sends again a little later, on its own; the others go on. */
+  /**
+   * After a busy code: the slot keeps its place and sends again a little later, on its own; the others go on. The exchange is over, so the
+   * next one gets a number of its own: a copy of the busy reply, made by the network, must not be taken for the answer to it.
+   */
   #rest(slot: Slot, now: number): void {
+    const sequence = this.#sequences.take(slot.index, now);
+    if (sequence >= 0) {
+      this.#sequences.retire(slot.sequence, Fate.ANSWERED, now + 2 * this.#packetTimeoutMs);
+      slot.renumber(sequence);
+    }
     const pauseMs = Math.min(BUSY_CEILING_MS, BUSY_PAUSE_MS * 2 ** Math.min(slot.sends - 1, 10));
     slot.resting = true;
     slot.deadlineMs = now + pauseMs * (1 + (slot.sequence % 16) / 64);

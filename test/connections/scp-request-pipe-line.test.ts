@@ -133,13 +133,24 @@ describe("recovery", () => {
 
   it("repeats early when three later replies of the same core have overtaken", async () => {
     const channel = new MemoryChannel(echo, (index) => ({ lost: index === 0, delayMs: 2 }));
-    const pipeline = new SCPRequestPipeLine(channel, { nChannels: 8 });
-    const done = pipeline.run(asks(4));
-    await vi.advanceTimersByTimeAsync(2);
-    expect(channel.requests.map((r) => r.arg1)).toEqual([0, 1, 2, 3, 0]);
+    const pipeline = new SCPRequestPipeLine(channel, { nChannels: 4 });
+    const done = pipeline.run(asks(12));
+    await vi.advanceTimersByTimeAsync(3);
+    expect(channel.requests.map((r) => r.arg1)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    await vi.advanceTimersByTimeAsync(1); // the replies to 4, 5 and 6, which were sent a round trip later
+    expect(channel.requests.slice(7).map((r) => r.arg1)).toContain(0);
     await vi.runAllTimersAsync();
     await done;
     expect(pipeline.counters).toMatchObject({ earlyRepeats: 1, timeouts: 0 });
+  });
+
+  it("does not take a burst that arrives shuffled for loss", async () => {
+    const channel = new MemoryChannel(echo, (index) => ({ delayMs: 20 - (index % 8) }));
+    const pipeline = new SCPRequestPipeLine(channel, { nChannels: 8, intermediateChannelWaits: 0 });
+    const done = pipeline.run(asks(80));
+    await vi.runAllTimersAsync();
+    await done;
+    expect(pipeline.counters.resent).toBe(0);
   });
 
   it("does not take replies of other cores for overtaking", async () => {
@@ -283,6 +294,20 @@ describe("requests that must not be repeated", () => {
     await vi.runAllTimersAsync();
     expect(code(await second)).toBe("ERR_SPINN_RETURN_CODE");
     expect(unsure.requests.length).toBe(1);
+  });
+
+  it("a copy of a busy reply is not taken for the answer to the repeat", async () => {
+    // Found by the schedules: the network doubles the request, both copies are answered "busy", the second of these answers comes late.
+    const channel = new MemoryChannel(
+      (request, index) => (index === 0 ? { returnCode: ReturnCode.P2P_BUSY } : echo(request)),
+      (index) => ({ copies: index === 0 ? 2 : 1 }),
+      (index) => ({ delayMs: index === 0 ? 0 : 3, lost: index === 2 }),
+    );
+    const result = failure(new SCPRequestPipeLine(channel).call(ask(1, { repeatable: false })));
+    await vi.runAllTimersAsync();
+    expect(code(await result)).toBe("ERR_SPINN_OUTCOME_UNKNOWN");
+    expect(channel.requests.length).toBe(2);
+    expect(channel.requests[0]!.sequence).not.toBe(channel.requests[1]!.sequence);
   });
 
   it("are not repeated early when others overtake", async () => {
