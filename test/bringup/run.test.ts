@@ -175,7 +175,7 @@ describe("a step that fails", () => {
     expect(error.code).toBe("ERR_SPINN_STATE");
     expect(error.message).toMatch(/^step 8 of 11 \(.*night\.yaml:12:5\) failed: wait for state EXIT: core 0,0,2: RTE$/);
     expect(error.hint).toBe(
-      "look at its text. the board now: SC&MP 4.0.0 answers at 10.0.0.1; app 30: 2 EXIT. " +
+      "look at its text. The board now: SC&MP 4.0.0 answers at 10.0.0.1; app 30: 2 EXIT. " +
         "7 of 11 steps are done and remembered: run again with resume to go on at step 8",
     );
     const report = lastReport();
@@ -191,7 +191,7 @@ describe("a step that fails", () => {
       if (call === "power on 0") throw new SpinnError("ERR_SPINN_TIMEOUT", "silence");
     };
     const error = await failure(run());
-    expect(error.hint).toBe("the board now: it was being switched on");
+    expect(error.hint).toBe("The board now: it was being switched on");
   });
 
   it("is a failed check", async () => {
