@@ -148,7 +148,7 @@ class Run {
     const next = canResume
       ? `${index} of ${total} steps are done and remembered: run again with resume to go on at step ${index + 1}`
       : undefined;
-    const hint = [error.hint, `The board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
+    const hint = [error.hint?.replace(/\.$/, ""), `The board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
     const { board, request, returnCode } = error;
     const wrapped = new SpinnError(error.code, words + error.message, { hint, board, request, returnCode, cause: error });
     await this.#finish(isAbort(error) ? "aborted" : "failed", wrapped, boardNow);
