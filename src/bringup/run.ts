@@ -92,7 +92,7 @@ class Run {
     try {
       this.#tell({ type: "start", script: this.#script.name, steps: this.#script.steps.length, skipped });
       for (; index < this.#script.steps.length; index++) {
-        await this.#step(index);
+        await this.#step(index, skipped > 0 && index === skipped);
         await this.#save(index + 1);
       }
     } catch (error) {
@@ -104,7 +104,7 @@ class Run {
     return this.#finish("done");
   }
 
-  async #step(index: number): Promise<void> {
+  async #step(index: number, again: boolean): Promise<void> {
     throwIfAborted(this.#signal);
     const step = this.#script.steps[index]!;
     const number = index + 1;
@@ -123,6 +123,7 @@ class Run {
         access: this.#access,
         signal: this.#signal,
         appId: this.#script.appId,
+        again,
         onProgress: (progress) => this.#tell({ type: "step-progress", step: number, progress }),
         file: ({ input }) => this.#files.get(input)!.bytes,
         output: (name, bytes) => writeWhole(this.#options.outputFolder ?? ".", name, bytes),

@@ -17,6 +17,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** The application id of the script, for steps that name none. */
   readonly appId: number;
+  /** An earlier run has begun this step and not finished it: parts of it may be done. */
+  readonly again: boolean;
   /** Progress inside the step. */
   readonly onProgress: (progress: Progress) => void;
   /** A file as it was when the script was checked. */

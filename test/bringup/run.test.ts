@@ -186,6 +186,17 @@ describe("a step that fails", () => {
     expect(board.open).toBe(0);
   });
 
+  it("shows what crashed cores printed last", async () => {
+    board.before = (call) => {
+      if (!call.startsWith("wait for")) return;
+      board.states.set("0,0,2", 2);
+      board.texts.set("0,0,2", "one\ntwo\nthree\nabout to divide\n");
+      throw new SpinnError("ERR_SPINN_STATE", "core 0,0,2: RTE");
+    };
+    const error = await failure(run());
+    expect(error.hint).toContain("app 30: 1 EXIT, 1 RTE; core 0,0,2 printed last: two | three | about to divide.");
+  });
+
   it("says when the board does not even answer", async () => {
     board.before = (call) => {
       if (call === "power on 0") throw new SpinnError("ERR_SPINN_TIMEOUT", "silence");
@@ -304,6 +315,30 @@ describe("an aborted run", () => {
     board.before = () => undefined;
     const report = await run({ resume: true });
     expect(report.steps.slice(0, 6).map(({ status }) => status)).toEqual(["skipped", "skipped", "skipped", "skipped", "skipped", "done"]);
+  });
+
+  it("frees what an interrupted load has started, unless earlier steps have loaded the same application", async () => {
+    let crash = true;
+    board.before = (call) => {
+      if (call.startsWith("load") && crash) {
+        board.states.set("0,0,1", 5);
+        throw new SpinnError("ERR_SPINN_LOAD", "core 0,0,2 did not start");
+      }
+    };
+    await failure(run());
+    crash = false;
+    board.calls.length = 0;
+    const report = await run({ resume: true });
+    expect(board.calls.slice(1, 5)).toEqual(["cores of 30", "stop 30", "cores of 30", "load 1024 bytes on 2 cores as app 30, wait"]);
+    expect(report.steps[5]!.seen).toMatchObject({ freed: 1 });
+
+    crash = true;
+    board.states.set("5,5,5", 7);
+    await failure(run());
+    crash = false;
+    board.calls.length = 0;
+    await run({ resume: true });
+    expect(board.calls.slice(1, 3)).toEqual(["cores of 30", "load 1024 bytes on 2 cores as app 30, wait"]);
   });
 
   it("does not wait for a sleep", async () => {
