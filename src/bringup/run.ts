@@ -237,8 +237,8 @@ function definedMembers<T extends object>(value: T): Partial<T> {
 function checkAddresses(script: Script, board: BoardAddress): void {
   const problems = new Problems(script.path ?? script.name);
   for (const { needs, place, words } of script.steps) {
-    if (needs === "board" && board.host === undefined) problems.add(place, `"${words}" needs the address of the board`);
-    if (needs === "bmp" && board.bmp === undefined) problems.add(place, `"${words}" needs the address of the BMP`);
+    if (needs.includes("board") && board.host === undefined) problems.add(place, `"${words}" needs the address of the board`);
+    if (needs.includes("bmp") && board.bmp === undefined) problems.add(place, `"${words}" needs the address of the BMP`);
   }
   problems.throwIfAny();
 }

@@ -28,7 +28,7 @@ export interface StepContext {
 }
 
 /** Whom a step talks to; a run without that address is refused before it begins. */
-export type StepNeed = "board" | "bmp" | "nobody";
+export type StepNeed = "board" | "bmp";
 
 /** One kind of step: its fields, its rules, its words and its work. */
 export interface StepKind<F extends Fields> {
@@ -37,7 +37,7 @@ export interface StepKind<F extends Fields> {
   readonly fields: F;
   /** The field that may be written alone. */
   readonly main?: keyof F & string;
-  needs(values: Values<F>): StepNeed;
+  needs(values: Values<F>): readonly StepNeed[];
   /** Rules between fields: what is wrong, if anything. */
   check?(values: Values<F>): string | undefined;
   files?(values: Values<F>): readonly FileUse[];

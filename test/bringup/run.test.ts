@@ -151,11 +151,13 @@ describe("before the first packet", () => {
   });
 
   it("every step must have somebody to talk to", async () => {
-    const script = bringup({ steps: [{ power: "on" }, { start: null }] });
+    const script = bringup({ steps: [{ power: "on" }, { start: null }, { "check-version": { scamp: 4, bmp: 2 } }] });
     const error = await failure(run({}, script));
     expect(error.message.split("\n")).toEqual([
       'script: steps[0].power: "power on for board 0" needs the address of the BMP',
       'script: steps[1].start: "start the application" needs the address of the board',
+      'script: steps[2].check-version: "check versions" needs the address of the board',
+      'script: steps[2].check-version: "check versions" needs the address of the BMP',
     ]);
     expect(board.calls).toEqual([]);
   });

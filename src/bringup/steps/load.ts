@@ -19,7 +19,7 @@ export const load = stepKind({
     force: optional(flag, "Take cores that are in use. Default: false"),
     retries: optional(integer("number of retries", 0, 20), "Times that cores which did not start are tried again. Default: 3"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   files: ({ file }) => [{ file, as: "application" }],
   describe: ({ file, cores: selection }) => `load ${file.input} on ${coresWords(selection)}`,
   async run({ file: image, cores: selection, app, wait, force, retries }, context) {
