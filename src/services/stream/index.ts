@@ -1,0 +1,20 @@
+export * from "./frame-buffer.js";
+export { IMDClient, type IMDClientStats } from "./imd-client.js";
+export type { IMDClientOptions } from "./imd-client-options.js";
+export {
+  createIMDFrame,
+  encodeIMDFrame,
+  IMD_BUFFER_SIZE_BYTES,
+  type IMDBlock,
+  type IMDEnergies,
+  IMDFrame,
+  IMDFrameBuffer,
+  type IMDFrameBufferOptions,
+  type IMDFrameLayout,
+  imdFrameLayout,
+} from "./imd-frame.js";
+export * from "./imd-packet.js";
+export { IMDProducer } from "./imd-producer.js";
+export { IMDProducerV2 } from "./imd-producer-v2.js";
+export { IMDProducerV3 } from "./imd-producer-v3.js";
+export { type IMDBlockName, IMDServer, type IMDServerOptions } from "./imd-server.js";
