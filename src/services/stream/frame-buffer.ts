@@ -1,4 +1,4 @@
-import { abortError, SpinnError } from "../../errors.js";
+import { abortError, checkInteger, SpinnError } from "../../errors.js";
 
 /** What a frame must have to live in a {@link FrameBuffer}. Frames are made once and filled again and again. */
 export interface BufferedFrame {
@@ -61,8 +61,8 @@ const FULL = 2;
 const ON_LOAN = 3;
 
 /**
- * A fixed set of frames that go round between one source and one consumer. Nothing is allocated per frame; the number of frames bounds
- * everything in here. The buffer knows neither the protocol nor the consumer.
+ * A fixed set of frames that go round between one source and one consumer. Each is made once and used again and again; their number
+ * bounds everything in here. The buffer knows neither the protocol nor the consumer.
  *
  * ```
  *   empty --takeEmpty()--> filling --push()--> full --get()--> on loan
@@ -82,7 +82,9 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
   onSpace: (() => void) | undefined;
 
   readonly overflow: OverflowPolicy;
-  readonly #frames: readonly Frame[];
+  /** Frames made so far; a frame is made when its slot is first needed, and stays. */
+  readonly #frames: (Frame | undefined)[];
+  readonly #create: (slot: number) => Frame;
   readonly #state: Uint8Array;
   /** Slots of empty frames, a stack of `#nEmpty`. */
   readonly #empty: Uint32Array;
@@ -108,22 +110,25 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
   #sourceWaits = 0;
   #consumerWaits = 0;
 
-  /** Throws `ERR_SPINN_ARGUMENT` for no frames, for slots out of order and for proportions outside 0..1. */
-  constructor(frames: readonly Frame[], options: FrameBufferOptions = {}) {
-    if (frames.length === 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "a frame buffer needs at least one frame");
-    if (frames.some((frame, index) => frame.slot !== index)) {
-      throw new SpinnError("ERR_SPINN_ARGUMENT", "the slots of the frames must count 0, 1, 2 ...");
-    }
-    this.#frames = frames;
+  /**
+   * @param count number of frames, the bound of this buffer
+   * @param create makes the frame of a slot; called once for each slot, when it is first needed
+   * @throws `ERR_SPINN_ARGUMENT` for no frames, and for proportions outside 0..1
+   */
+  constructor(count: number, create: (slot: number) => Frame, options: FrameBufferOptions = {}) {
+    checkInteger("number of frames", count, 1, 0x7fffffff);
     this.#pauseAt = checkProportion("pauseEmptyProportion", options.pauseEmptyProportion ?? 0.25);
     this.#unpauseAt = checkProportion("unpauseEmptyProportion", options.unpauseEmptyProportion ?? 0.5);
     this.overflow = options.overflow ?? "pause";
     this.#explicit = options.lease === "explicit";
-    this.#state = new Uint8Array(frames.length);
-    this.#full = new Uint32Array(frames.length);
+    this.#create = create;
+    this.#frames = new Array(count);
+    this.#state = new Uint8Array(count);
+    this.#full = new Uint32Array(count);
+    this.#empty = new Uint32Array(count);
     // The top of the stack is slot 0.
-    this.#empty = Uint32Array.from(frames, (_, index) => frames.length - 1 - index);
-    this.#nEmpty = frames.length;
+    for (let i = 0; i < count; i += 1) this.#empty[i] = count - 1 - i;
+    this.#nEmpty = count;
   }
 
   /** How much of the buffer is not empty, 0..1. */
@@ -169,7 +174,8 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
       return undefined;
     }
     this.#state[slot] = FILLING;
-    return this.#frames[slot]!;
+    this.#frames[slot] ??= this.#create(slot);
+    return this.#frames[slot];
   }
 
   /** For the source: the frame is whole. It goes to the consumer, at once if one waits. */

@@ -241,7 +241,7 @@ export class IMDFrame implements BufferedFrame {
 
 /** A frame outside any buffer, to fill by hand: for a server, or for reading a file. */
 export function createIMDFrame(session: IMDSessionInfo, nAtoms: number): IMDFrame {
-  return makeFrames(imdFrameLayout(session, nAtoms), 1)[0]!;
+  return frameMaker(imdFrameLayout(session, nAtoms), 1)(0);
 }
 
 /**
@@ -276,8 +276,8 @@ export interface IMDFrameBufferOptions extends FrameBufferOptions {
 }
 
 /**
- * The buffer of a session: floor(bufferSizeBytes / bytes of a frame) frames, allocated here and reused. Headers (8 bytes a block) and the
- * frame objects (some 100 bytes each) come on top of `bufferSizeBytes`.
+ * The buffer of a session: floor(bufferSizeBytes / bytes of a frame) frames, each allocated when it is first needed and then reused.
+ * Headers (8 bytes a block) and the frame objects (some 100 bytes each) come on top of `bufferSizeBytes`.
  */
 export class IMDFrameBuffer extends FrameBuffer<IMDFrame> {
   readonly layout: IMDFrameLayout;
@@ -288,7 +288,7 @@ export class IMDFrameBuffer extends FrameBuffer<IMDFrame> {
     const sizeBytes = options.bufferSizeBytes ?? IMD_BUFFER_SIZE_BYTES;
     const frames = options.frames ?? Math.floor(sizeBytes / layout.frameBytes);
     if (frames < 1) throw bufferTooSmall(sizeBytes, layout.frameBytes, nAtoms);
-    super(makeFrames(layout, frames), options);
+    super(frames, frameMaker(layout, frames), options);
     this.layout = layout;
   }
 }
@@ -299,19 +299,22 @@ export function bufferTooSmall(sizeBytes: number, frameBytes: number, nAtoms: nu
   });
 }
 
-/** Memory is taken in pieces of about this size, or one frame, whichever is larger. */
-const SLAB_BYTES = 1024 * 1024;
+/** Memory for small frames is taken in pieces of about this size. */
+const SLAB_BYTES = 64 * 1024;
 
-function makeFrames(layout: IMDFrameLayout, count: number): IMDFrame[] {
-  // Float64 and int64 are read through a DataView, so words need four bytes of alignment, which every wire size has.
+/** Makes the frames of a buffer, several small ones in one piece of memory. */
+function frameMaker(layout: IMDFrameLayout, count: number): (slot: number) => IMDFrame {
   const stride = layout.wireBytes;
   const perSlab = Math.max(1, Math.floor(SLAB_BYTES / stride));
-  const frames: IMDFrame[] = [];
-  while (frames.length < count) {
-    const here = Math.min(perSlab, count - frames.length);
-    const bytes = new Uint8Array(here * stride);
-    const slab = { bytes, view: new DataView(bytes.buffer) };
-    for (let i = 0; i < here; i += 1) frames.push(new IMDFrame(frames.length, layout, slab, i * stride));
-  }
-  return frames;
+  const slabs: Slab[] = [];
+  return (slot) => {
+    const index = Math.floor(slot / perSlab);
+    slabs[index] ??= makeSlab(Math.min(perSlab, count - index * perSlab) * stride);
+    return new IMDFrame(slot, layout, slabs[index], (slot - index * perSlab) * stride);
+  };
+}
+
+function makeSlab(sizeBytes: number): Slab {
+  const bytes = new Uint8Array(sizeBytes);
+  return { bytes, view: new DataView(bytes.buffer) };
 }

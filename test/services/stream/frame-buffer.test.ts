@@ -8,8 +8,8 @@ interface Box extends BufferedFrame {
   value: number;
 }
 
-const boxes = (count: number): Box[] => Array.from({ length: count }, (_, slot) => ({ slot, sequence: 0, value: -1 }));
-const make = (count: number, options: FrameBufferOptions = {}): FrameBuffer<Box> => new FrameBuffer(boxes(count), options);
+const box = (slot: number): Box => ({ slot, sequence: 0, value: -1 });
+const make = (count: number, options: FrameBufferOptions = {}): FrameBuffer<Box> => new FrameBuffer(count, box, options);
 const END = new SpinnError("ERR_SPINN_END_OF_STREAM", "EOF");
 
 /** Puts one frame in; `false` when there is no room. */
@@ -123,7 +123,7 @@ describe("borrowing", () => {
 
   test("a frame of another buffer is refused, and so is one that was never lent", () => {
     const buffer = make(2);
-    const stranger = boxes(1)[0]!;
+    const stranger = box(0);
     expect(() => buffer.release(stranger)).toThrow(/another buffer/);
     expect(() => buffer.push(stranger)).toThrow(/another buffer/);
     const frame = buffer.takeEmpty()!;
@@ -153,11 +153,23 @@ describe("borrowing", () => {
     expect((await buffer.get()).value).toBe(1);
   });
 
+  test("frames are made when they are first needed, and only once", async () => {
+    let made = 0;
+    const buffer = new FrameBuffer(1000, (slot) => {
+      made += 1;
+      return box(slot);
+    });
+    for (let i = 0; i < 100; i += 1) {
+      put(buffer, i);
+      await buffer.get();
+    }
+    expect(made).toBe(2);
+  });
+
   test("wrong arguments", () => {
-    expect(() => make(0)).toThrow(/at least one/);
+    expect(() => make(0)).toThrow(/number of frames/);
     expect(() => make(1, { pauseEmptyProportion: 1.5 })).toThrow(/pauseEmptyProportion/);
     expect(() => make(1, { unpauseEmptyProportion: Number.NaN })).toThrow(/unpauseEmptyProportion/);
-    expect(() => new FrameBuffer(boxes(2).reverse())).toThrow(/slots/);
   });
 });
 
