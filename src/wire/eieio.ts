@@ -63,7 +63,7 @@ const IS_TIME = 0x10;
 
 /** Bytes of one element. */
 export function eieioElementSize(type: EieioType): number {
-  return [2, 4, 4, 8][type]!;
+  return type === EieioType.KEY_16 ? 2 : type === EieioType.KEY_PAYLOAD_32 ? 8 : 4;
 }
 
 /** Bytes in front of the elements. */
@@ -172,6 +172,15 @@ export function decodeEieioData(message: Uint8Array): EieioData {
   return { ...header, keys, payloads };
 }
 
+/** Bytes that a data message must have according to its first word; 0 for a command and for fewer than two bytes. Allocates nothing. */
+export function eieioDataSize(message: Uint8Array): number {
+  if (message.length < 2 || isEieioCommand(message)) return 0;
+  const flags = message[1]!;
+  const type = ((flags >> 2) & 3) as EieioType;
+  const baseSize = (flags & HAS_BASE) === 0 ? 0 : type >= EieioType.KEY_32 ? 4 : 2;
+  return 2 + ((flags & IS_PREFIX) === 0 ? 0 : 2) + baseSize + message[0]! * eieioElementSize(type);
+}
+
 /** A place for the events of one message, made once and filled again and again. */
 export interface EieioEvents {
   /** Events in the message. */
@@ -219,7 +228,7 @@ export function readEieioEvents(message: Uint8Array, into: EieioEvents): EieioEv
     if (wide) base |= ((message[start + 2] ?? 0) << 16) | ((message[start + 3] ?? 0) << 24);
     start += wide ? 4 : 2;
   }
-  const size = start + count * eieioElementSize(type);
+  const size = eieioDataSize(message);
   if (message.length < size) throw tooShort(message, size);
   const { keys, payloads } = into;
   const withPayload = (type & 1) === 1;

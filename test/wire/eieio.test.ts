@@ -11,6 +11,7 @@ import {
   EIEIO_MAX_FROM_BOARD,
   type EieioCommand,
   type EieioType,
+  eieioDataSize,
   eieioElementSize,
   eieioHeaderSize,
   eieioMaxElements,
@@ -98,6 +99,7 @@ describe("data messages, golden", () => {
     expectMeaning(message, fields);
     const data = decodeEieioData(message);
     expect(hexOf(encodeEieioData(data))).toBe(vector.hex);
+    expect(eieioDataSize(message)).toBe(message.length);
     if (fields.maxElementsByHost !== undefined && vector.direction === "host-to-board") {
       expect(eieioMaxElements(data)).toBe(fields.maxElementsByHost);
     }

@@ -136,6 +136,11 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
     return 1 - this.#nEmpty / this.#frames.length;
   }
 
+  /** Frames thrown away by a drop policy. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   /** Why no more frames come in, once {@link finish} was called. Frames that wait can still be taken. */
   get ended(): SpinnError | undefined {
     return this.#ended;

@@ -250,19 +250,25 @@ export function createIMDFrame(session: IMDSessionInfo, nAtoms: number): IMDFram
  * @param byteOrder of the bodies; default: as the session says
  */
 export function encodeIMDFrame(frame: IMDFrame, byteOrder: ByteOrder = frame.layout.session.byteOrder): Uint8Array {
-  const { blocks, session, wireBytes } = frame.layout;
+  const { layout } = frame;
   const packet = frame.bytes.slice();
   const view = new DataView(packet.buffer);
-  for (const block of blocks) {
+  for (const block of layout.blocks) {
     view.setInt32(block.offset, block.type);
     view.setInt32(block.offset + 4, block.length);
-    if (byteOrder === HOST_BYTE_ORDER) continue;
-    const body = Buffer.from(packet.buffer, block.offset + IMD_HEADER_SIZE, block.bodySize);
+  }
+  if (byteOrder !== HOST_BYTE_ORDER) swapIMDBodies(layout, packet, 0);
+  const skips = layout.session.version === 2 && frame.energiesAge !== "fresh";
+  return skips ? packet.subarray(layout.blocks.find((block) => block.name === "positions")!.offset) : packet;
+}
+
+/** Reverses the bytes of every word in the bodies of a frame that begins at `offset`. */
+export function swapIMDBodies(layout: IMDFrameLayout, bytes: Uint8Array, offset: number): void {
+  for (const block of layout.blocks) {
+    const body = Buffer.from(bytes.buffer, bytes.byteOffset + offset + block.offset + IMD_HEADER_SIZE, block.bodySize);
     if (block.name === "time") body.swap64();
     else body.swap32();
   }
-  const skipped = session.version === 2 && frame.energiesAge !== "fresh" ? blocks.find((block) => block.name === "energies") : undefined;
-  return skipped === undefined ? packet : packet.subarray(skipped.offset + IMD_HEADER_SIZE + skipped.bodySize, wireBytes);
 }
 
 /** Default size of the buffer: 10 MiB, as in imdclient. */

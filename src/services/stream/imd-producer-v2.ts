@@ -61,7 +61,7 @@ export class IMDProducerV2 extends IMDProducer {
       if (this.#filled < size) return at;
       this.#filled = 0;
       this.#headerFilled = 0;
-      this.toHostOrder(frame, body, size, 4);
+      if (this.swaps) Buffer.from(frame.memory.buffer, frame.memory.byteOffset + body, size).swap32();
       if (isEnergies) this.#keepEnergies(frame);
       else this.#endFrame(frame);
     }

@@ -1,4 +1,4 @@
-import type { IMDBlock, IMDFrame, IMDFrameBuffer } from "./imd-frame.js";
+import { type IMDBlock, type IMDFrame, type IMDFrameBuffer, swapIMDBodies } from "./imd-frame.js";
 import { imdPacketName } from "./imd-packet.js";
 import { HEADER, IMDProducer, int32At } from "./imd-producer.js";
 
@@ -39,9 +39,7 @@ export class IMDProducerV3 extends IMDProducer {
         this.#filled = 0;
         this.#checked = 0;
         this.#frame = undefined;
-        for (const block of this.#blocks) {
-          this.toHostOrder(frame, frame.offset + block.offset + HEADER, block.bodySize, block.name === "time" ? 8 : 4);
-        }
+        if (this.swaps) swapIMDBodies(frame.layout, frame.memory, frame.offset);
         frame.energiesAge = "fresh";
         this.complete(frame);
       }

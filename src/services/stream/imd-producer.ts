@@ -8,7 +8,8 @@ import { IMD_HEADER_SIZE, imdPacketName } from "./imd-packet.js";
  */
 export abstract class IMDProducer {
   protected readonly buffer: IMDFrameBuffer;
-  readonly #swap: boolean;
+  /** Bodies come in the other byte order than this processor's. */
+  protected readonly swaps: boolean;
   readonly #spare: IMDFrame | undefined;
   #lastStep = Number.NEGATIVE_INFINITY;
   #stalled = false;
@@ -20,7 +21,7 @@ export abstract class IMDProducer {
 
   constructor(buffer: IMDFrameBuffer) {
     this.buffer = buffer;
-    this.#swap = buffer.layout.session.byteOrder !== HOST_BYTE_ORDER;
+    this.swaps = buffer.layout.session.byteOrder !== HOST_BYTE_ORDER;
     if (buffer.overflow === "drop-newest") {
       const bytes = new Uint8Array(buffer.layout.wireBytes);
       this.#spare = new IMDFrame(0, buffer.layout, { bytes, view: new DataView(bytes.buffer) }, 0);
@@ -65,14 +66,6 @@ export abstract class IMDProducer {
     }
     if (frame === this.#spare) this.buffer.drop();
     else this.buffer.push(frame);
-  }
-
-  /** Turns a body into this processor's byte order. `offset` is a place in the frame's memory. */
-  protected toHostOrder(frame: IMDFrame, offset: number, size: number, wordSize: 4 | 8): void {
-    if (!this.#swap) return;
-    const bytes = Buffer.from(frame.memory.buffer, frame.memory.byteOffset + offset, size);
-    if (wordSize === 8) bytes.swap64();
-    else bytes.swap32();
   }
 
   protected breach(what: string): SpinnError {
