@@ -1,4 +1,4 @@
-import { checkInteger } from "../../errors.js";
+import { checkInteger, SpinnError } from "../../errors.js";
 import type { KeyMap } from "./key-map.js";
 import type { EventFrame } from "./live-events.js";
 
@@ -30,6 +30,12 @@ export class RasterPlot {
   constructor(keyMap?: KeyMap, options: RasterPlotOptions = {}) {
     this.#keyMap = keyMap;
     this.#options = options;
+    for (const name of ["width", "height", "stepMs"] as const) {
+      const value = options[name];
+      if (value !== undefined && !(value > 0 && value < 1e9)) {
+        throw new SpinnError("ERR_SPINN_ARGUMENT", `${name} must be a number above 0, not ${String(value)}`);
+      }
+    }
     const maxDots = checkInteger("maxDots", options.maxDots ?? 200_000, 1, 10_000_000);
     this.#steps = new Float64Array(maxDots);
     this.#keys = new Uint32Array(maxDots);
@@ -45,8 +51,9 @@ export class RasterPlot {
     for (let i = 0; i < count; i += 1) this.addSpike((payloadIsTime ? payloads?.[i] : undefined) ?? fallbackStep, keys[i]!);
   }
 
+  /** A step that is not a finite number is counted as omitted. */
   addSpike(step: number, key: number): void {
-    if (this.#count === this.#steps.length) {
+    if (this.#count === this.#steps.length || !Number.isFinite(step)) {
       this.omitted += 1;
       return;
     }
