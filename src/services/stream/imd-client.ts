@@ -25,7 +25,11 @@ const MAX_UNSENT = 16 * 1024 * 1024;
 
 /**
  * A client of one running simulation (IMD version 2 or 3). Frames are read ahead into a bounded buffer; when it runs full the simulation
- * is paused, and goes on when there is room.
+ * is paused, and goes on when there is room. Frames under way at a pause are still read; unlike imdclient, RESUME does not wait for the
+ * last of them.
+ *
+ * A server that ends with a PAUSE unread resets the connection, and the kernel then throws away what was not yet read. Reading goes on
+ * during a pause for that reason; `overflow: "block"` avoids it altogether where the engine can wait (GROMACS).
  *
  * How a stream ends is told by the code with which {@link getIMDFrame} rejects once all whole frames are read:
  *

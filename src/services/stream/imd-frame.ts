@@ -132,10 +132,13 @@ export class IMDFrame implements BufferedFrame {
     return this.#float64("time", 8);
   }
 
-  /** Number of the step (exact to 2^53). Version 2 tells it only where energies are fresh. */
+  /** Number of the step (exact to 2^53). A session without time tells it only where energies are fresh. */
   get step(): number | undefined {
     const body = this.#body("time");
-    if (body < 0) return this.energiesAge === "fresh" ? this.energies?.step : undefined;
+    if (body < 0) {
+      const energies = this.energiesAge === "fresh" ? this.#body("energies") : -1;
+      return energies < 0 ? undefined : this.#view.getInt32(energies, HOST_LITTLE);
+    }
     const low = this.#view.getUint32(body + (HOST_LITTLE ? 16 : 20), HOST_LITTLE);
     const high = this.#view.getInt32(body + (HOST_LITTLE ? 20 : 16), HOST_LITTLE);
     return high * 2 ** 32 + low;

@@ -64,7 +64,9 @@ export async function openIMDLink(host: string, port: number, options: IMDClient
       if (link !== undefined) link.onEnd(error);
       else {
         const hint = "is the simulation running and waiting for IMD on that port?";
-        fail(new SpinnError("ERR_SPINN_UNREACHABLE", `cannot connect to ${where}: ${error.message}`, { cause: error, hint, board: where }));
+        // A name with several addresses fails with an AggregateError, which has a code but no words.
+        const reason = error.message || (error as NodeJS.ErrnoException).code;
+        fail(new SpinnError("ERR_SPINN_UNREACHABLE", `cannot connect to ${where}: ${reason}`, { cause: error, hint, board: where }));
       }
     });
     socket.once("end", () => link?.onEnd(undefined));

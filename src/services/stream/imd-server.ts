@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
 import { abortError, checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
 import { createIMDFrame, encodeIMDFrame, type IMDFrame } from "./imd-frame.js";
 import {
@@ -75,6 +76,8 @@ export class IMDServer implements AsyncDisposable {
   /** Those who wait for the state to change: `sendFrame` and `waitForClient` calls under way. */
   #changed: (() => void)[] = [];
   framesSent = 0;
+  /** Times a client paused this server. */
+  pausesTaken = 0;
 
   private constructor(nAtoms: number, options: IMDServerOptions) {
     this.nAtoms = nAtoms;
@@ -159,6 +162,8 @@ export class IMDServer implements AsyncDisposable {
   async sendFrame(frame: IMDFrame, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     if (frame.layout.session !== this.session) throw new SpinnError("ERR_SPINN_ARGUMENT", "the frame belongs to another session");
     const { signal } = options;
+    // A turn of the event loop for each frame, as engines look for commands at each step: otherwise a busy sender would never read a PAUSE.
+    await turn();
     throwIfAborted(signal);
     this.#checkOpen();
     const step = frame.step ?? this.#steps;
@@ -261,9 +266,12 @@ export class IMDServer implements AsyncDisposable {
       case IMDPacketType.GO:
         client.going = true;
         break;
-      case IMDPacketType.PAUSE:
-        client.paused = version === 2 ? !client.paused : true;
+      case IMDPacketType.PAUSE: {
+        const before = client.paused;
+        client.paused = version === 2 ? !before : true;
+        if (client.paused && !before) this.pausesTaken += 1;
         break;
+      }
       case IMDPacketType.RESUME:
         if (version === 3) client.paused = false;
         break;

@@ -77,6 +77,12 @@ describe("golden sessions over a socket", () => {
     expect(hexOf(await server.receivedBytes(16))).toBe(GO + DISCONNECT);
   });
 
+  test("a name whose first address does not answer", async () => {
+    await using server = await scriptedServer((socket) => socket.end(Buffer.concat([HELLO3, frameOf(0), frameOf(1)])));
+    await using client = await IMDClient.connect("localhost", server.port, 2, { timeoutMs: 5000 });
+    expect((await drain(client)).frames.length).toBe(2);
+  });
+
   test("single-threaded reads one frame at a time, and never pauses", async () => {
     const session = fixtures.sessions.find(({ name }) => name === "v3/little/rate-wait")!;
     await using server = await scriptedServer((socket) => socket.end(serverBytes(session)));
@@ -129,6 +135,11 @@ describe("malformed servers", () => {
       port = server.port;
     }
     expect((await failure(IMDClient.connect("127.0.0.1", port, 2))).code).toBe("ERR_SPINN_UNREACHABLE");
+    // A name with more than one address fails with an error that has no message of its own.
+    expect(await failure(IMDClient.connect("localhost", port, 2))).toMatchObject({
+      code: "ERR_SPINN_UNREACHABLE",
+      message: /ECONNREFUSED/,
+    });
   });
 
   test("a frame that drips for ever ends by its own limit", async () => {

@@ -94,6 +94,7 @@ describe("frames", () => {
     await serving;
     expect(expected).toBe(400);
     expect(client.stats.pausesSent).toBeGreaterThan(1);
+    expect(server.pausesTaken).toBeGreaterThan(1);
   });
 });
 
