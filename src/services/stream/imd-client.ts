@@ -250,6 +250,7 @@ export class IMDClient implements AsyncIterable<IMDFrame>, AsyncDisposable {
         this.#release.push(() => process.off(name, onInterrupt));
       }
     }
+    if (signal?.aborted) this.#end(abortError(signal));
     this.#buffer.begin();
     link.onEnd = (error) => this.#end(this.#describeEnd(error));
     link.onData = (chunk, start, end) => this.#take(chunk, start, end);

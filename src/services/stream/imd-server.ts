@@ -340,8 +340,11 @@ class Client {
   going = false;
   paused = false;
   trate: number;
-  /** An unfinished packet: at most one header, or one body of forces on all atoms. */
-  #rest: Uint8Array = new Uint8Array();
+  /** Pieces of an unfinished packet: at most one header, or one body of forces on all atoms. */
+  #pieces: Uint8Array[] = [];
+  #have = 0;
+  /** Bytes without which nothing more can be read. */
+  #need = IMD_HEADER_SIZE;
 
   constructor(socket: Socket, trate: number) {
     this.socket = socket;
@@ -350,7 +353,11 @@ class Client {
 
   /** Throws `ERR_SPINN_PROTOCOL` for a body larger than forces on all atoms. */
   read(chunk: Uint8Array, nAtoms: number, take: (type: number, length: number, body: Uint8Array) => void): void {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#pieces.push(chunk);
+    this.#have += chunk.length;
+    if (this.#have < this.#need) return;
+    const bytes = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces);
+    this.#need = IMD_HEADER_SIZE;
     let at = 0;
     while (bytes.length - at >= IMD_HEADER_SIZE) {
       const type = int32At(bytes, at);
@@ -361,11 +368,15 @@ class Client {
         bodySize = 16 * length;
       }
       const end = at + IMD_HEADER_SIZE + bodySize;
-      if (bytes.length < end) break;
+      if (bytes.length < end) {
+        this.#need = end - at;
+        break;
+      }
       take(type, length, bytes.subarray(at + IMD_HEADER_SIZE, end));
       at = end;
     }
-    this.#rest = bytes.subarray(at);
+    this.#pieces = at === bytes.length ? [] : [bytes.subarray(at)];
+    this.#have = bytes.length - at;
   }
 }
 

@@ -422,6 +422,26 @@ describe("leaving", () => {
   });
 });
 
+test("after stop() no timer and no socket is left", async () => {
+  const count = (): Record<string, number> => {
+    const left: Record<string, number> = {};
+    for (const name of process.getActiveResourcesInfo()) if (/TCP|Timeout/.test(name)) left[name] = (left[name] ?? 0) + 1;
+    return left;
+  };
+  const settled = async (): Promise<Record<string, number>> => {
+    for (let i = 0; i < 20; i += 1) await new Promise((resolve) => setImmediate(resolve));
+    return count();
+  };
+  const before = await settled();
+  {
+    await using server = await scriptedServer((socket) => socket.write(Buffer.concat([HELLO3, frameOf(0)])));
+    await using client = await join(server, 2, { signal: new AbortController().signal });
+    await client.getIMDFrame();
+    expect(await settled()).not.toEqual(before);
+  }
+  expect(await settled()).toEqual(before);
+});
+
 describe("commands", () => {
   test("version 3: what each sends", async () => {
     await using server = await scriptedServer((socket) => socket.write(HELLO3));

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeIMDHeader, IMDClient, IMDServer, type IMDServerOptions } from "../../../src/services/stream/index.js";
 import { hexOf, shown } from "./imd-fixtures.js";
@@ -214,6 +215,24 @@ describe("bad clients", () => {
     dripping.socket.destroy();
     await dripping.closed;
   });
+});
+
+test("garbage from clients never ends the server", async () => {
+  await using server = await IMDServer.listen(2, { goTimeoutMs: 50 });
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 64 }), fc.boolean(), async (garbage, afterGo) => {
+      const bad = await raw(server);
+      bad.socket.write(afterGo ? Buffer.concat([encodeIMDHeader(3), garbage]) : garbage);
+      bad.socket.end();
+      await bad.closed;
+    }),
+    { numRuns: 30 },
+  );
+  await using good = await join(server, 2);
+  await server.waitForClient();
+  const sending = server.sendFrame(server.createFrame());
+  await good.getIMDFrame();
+  expect(await sending).toBe(true);
 });
 
 test("after close nothing works and nothing hangs; a taken port is told", async () => {
