@@ -1,8 +1,10 @@
 export type { ValueForm } from "./class-hint.js";
 export { AutoTarget, type CallOptions, Client, type ClientOptions, Keywords, kw, type Remote } from "./client.js";
 export { type ConnectOptions, connectLines } from "./connect-lines.js";
+export { findKey, keyIdentity } from "./dict-key.js";
 export { type Dtype, parseDtype } from "./dtype.js";
 export { LineSocket } from "./line-socket.js";
+export { member } from "./member.js";
 export {
   type CallContext,
   describeTarget,
@@ -16,4 +18,4 @@ export { IncompatibleServer, RemoteError } from "./remote-error.js";
 export { RpcServer, type RpcServerOptions, simpleServerLoop, type TargetFactory } from "./server.js";
 export { TCPServer, type TCPServerOptions } from "./tcp-server.js";
 export type { TlsIdentity } from "./tls-identity.js";
-export { Complex, Fraction, float, OrderedDict, PyFloat, Slice, Tuple, tuple } from "./value.js";
+export { Complex, Fraction, float, isPlainObject, OrderedDict, PyFloat, Slice, setMember, Tuple, tuple } from "./value.js";

@@ -49,7 +49,8 @@ export function decode(text: string, options: DecodeOptions = {}): unknown {
   try {
     return new V2Reader(text, values, maxDepth).read();
   } catch (error) {
-    if (notation !== "auto") throw error;
+    // A class hint is v2 for sure: v1 would take it for a dict of its own, in silence.
+    if (notation !== "auto" || text.includes('"__jsonclass__"')) throw error;
     try {
       return new V1Reader(text, values, maxDepth).read();
     } catch {

@@ -118,6 +118,7 @@ describe("forms", () => {
     expect(decode("(1, 2)", { notation: "auto" })).toEqual(tuple(1, 2));
     expect(decode('{"__jsonclass__":["tuple",[[1,2]]]}', { notation: "auto" })).toEqual(tuple(1, 2));
     expect(() => decode("foo(", { notation: "auto" })).toThrow(SpinnError);
+    expect(() => decode('{"__jsonclass__":["set",[[[1]]]]}', { notation: "auto" })).toThrow(/cannot be a key/);
   });
 });
 
