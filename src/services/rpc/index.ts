@@ -1,8 +1,10 @@
+export { BestEffortClient, type BestEffortClientOptions } from "./best-effort-client.js";
 export type { ValueForm } from "./class-hint.js";
 export { AutoTarget, type CallOptions, Client, type ClientOptions, Keywords, kw, type Remote } from "./client.js";
 export { type ConnectOptions, connectLines } from "./connect-lines.js";
 export { findKey, keyIdentity } from "./dict-key.js";
 export { type Dtype, parseDtype } from "./dtype.js";
+export { FFProxy, type Forgotten } from "./fire-and-forget.js";
 export { LineSocket } from "./line-socket.js";
 export { member } from "./member.js";
 export {
