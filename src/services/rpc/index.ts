@@ -17,6 +17,7 @@ export {
 export { NdArray, NpScalar, type NumericArray } from "./ndarray.js";
 export { type DecodeOptions, decode, type EncodeOptions, encode, MAX_DEPTH, type Notation } from "./pyon.js";
 export { IncompatibleServer, RemoteError } from "./remote-error.js";
+export { connectGlobalRpc, type GlobalRpcOptions, REXEC_SUFFIX, type RemoteExecOptions, RemoteExecServer } from "./remote-exec.js";
 export { RpcServer, type RpcServerOptions, simpleServerLoop, type TargetFactory } from "./server.js";
 export { TCPServer, type TCPServerOptions } from "./tcp-server.js";
 export type { TlsIdentity } from "./tls-identity.js";
