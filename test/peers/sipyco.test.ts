@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
@@ -113,6 +114,19 @@ for (const [notation, checkout] of peers) {
       expect(listing).toContain("    Add two numbers.");
       await tool("call", "-t", "plain", "terminate");
       await rpc.terminated;
+    });
+
+    it("its client against our server over TLS", async () => {
+      const file = (name: string): string => fileURLToPath(new URL(`../../fixtures/sipyco/tls/${name}`, import.meta.url));
+      const [cert, key, peerCert] = ["server.pem", "server.key", "client.pem"].map((name) => readFileSync(file(name), "utf8"));
+      const server = new RpcServer({ plain: plainTarget() }, { tls: { cert: cert!, key: key!, peerCert: peerCert! } });
+      await server.start();
+      closers.push(() => server.stop());
+      const files = ["client.pem", "client.key", "server.pem"].map(file);
+      const { stdout } = await run(python, [script, "tls", String(server.port), ...files], {
+        env: { ...process.env, PYTHONPATH: checkout },
+      });
+      expect(stdout).toBe("over TLS\n");
     });
 
     it("our clients against its servers", async () => {

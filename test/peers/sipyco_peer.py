@@ -1,6 +1,7 @@
 """The real sipyco at the other end of the wire, for sipyco.test.ts.
 
   sipyco_peer.py serve            servers on free ports, told as one JSON line; ends when stdin does
+  sipyco_peer.py tls PORT CERT KEY PEER  the blocking client over TLS; prints what echo gave
   sipyco_peer.py check RPC SYNC CAST   the real clients against servers elsewhere; prints one JSON object
 """
 import asyncio
@@ -181,6 +182,12 @@ async def concurrent(rpc, sync, cast):
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         asyncio.run(serve())
+    elif sys.argv[1] == "tls":
+        from sipyco.tools import SimpleSSLConfig
+
+        client = Client("127.0.0.1", int(sys.argv[2]), "plain", timeout=20, ssl_config=SimpleSSLConfig(*sys.argv[3:6]))
+        print(client.echo("over TLS"))
+        client.close_rpc()
     else:
         rpc, sync, cast = map(int, sys.argv[2:5])
         result = blocking(rpc)

@@ -4,7 +4,7 @@ import { SpinnError } from "../../errors.js";
 export type ValuePath = readonly (string | number)[];
 
 /** `value.args[0]["a b"]` */
-export function pathText(path: ValuePath): string {
+function pathText(path: ValuePath): string {
   const shown = path.length > 24 ? path.slice(0, 24) : path;
   let text = "value";
   for (const step of shown) {
