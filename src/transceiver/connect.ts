@@ -27,7 +27,7 @@ export async function connect(options: ConnectOptions): Promise<Session> {
     const first = await probe(connection, options.probeMs ?? DEFAULT_PROBE_MS, options.signal);
     if (first === undefined) throw silence(connection.remote);
     const version = await waitUntilReady(connection, checkMonitor(first, connection.remote), options);
-    return new Session(connection, version);
+    return new Session(connection, version, options);
   } catch (error) {
     await connection.close();
     throw error;

@@ -1,5 +1,5 @@
 import { type ChipSummary, getChipInfo, readMemory as readMemoryRequest, readRequests } from "../commands/index.js";
-import { SCAMPConnection } from "../connections/index.js";
+import type { SCAMPConnection } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import {
   type ChipCoordinates,
@@ -177,14 +177,15 @@ async function openBoard(session: Session, chip: ChipInfo, options: DiscoverOpti
   const through = `its board is served through ${session.remote}`;
   let connection: SCAMPConnection | undefined;
   try {
-    connection = await SCAMPConnection.open({ host: place.host, port, signal: options.signal });
+    connection = await session.open(place.host, port, options.signal);
     const version = await probe(connection, options.probeMs ?? 1500, options.signal);
     if (version === undefined) throw new SpinnError("ERR_SPINN_TIMEOUT", `${connection.remote} does not answer`);
     checkMonitor(version, connection.remote);
     if (version.x !== session.root.x || version.y !== session.root.y) {
       throw new SpinnError("ERR_SPINN_WRONG_DEVICE", `${connection.remote} belongs to another machine (root ${formatChip(version)})`);
     }
-    session.adopt(chip, connection);
+    if (session.hasConnection(chip)) await connection.close();
+    else session.adopt(chip, connection);
     return [];
   } catch (error) {
     await connection?.close();

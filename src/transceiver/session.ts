@@ -1,5 +1,5 @@
 import type { VersionInfo } from "../commands/index.js";
-import type { SCAMPConnection, SCPRequestPipeLine } from "../connections/index.js";
+import { SCAMPConnection, type SCAMPConnectionOptions, type SCPRequestPipeLine } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { type ChipCoordinates, chipKey, type Machine, type MachineGeometry } from "../machine/index.js";
 import type { ScpRequest } from "../wire/index.js";
@@ -25,9 +25,18 @@ export class Session {
   geometry: MachineGeometry | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(entry: SCAMPConnection, version: VersionInfo) {
+  /** How connections are made: what the caller chose for the first one goes for all. */
+  readonly #options: SCAMPConnectionOptions;
+
+  constructor(entry: SCAMPConnection, version: VersionInfo, options: SCAMPConnectionOptions) {
     this.entry = entry;
     this.version = version;
+    this.#options = options;
+  }
+
+  /** Opens a connection to another board of the machine, like the first one. It belongs to the caller until {@link adopt}. */
+  open(host: string, port: number, signal: AbortSignal | undefined): Promise<SCAMPConnection> {
+    return SCAMPConnection.open({ ...this.#options, host, port, signal });
   }
 
   /** Major version of SC&MP: 4 counts and copies otherwise than 3. */

@@ -12,6 +12,7 @@ import {
   type VersionInfo,
 } from "../commands/index.js";
 import type { SCAMPConnection } from "../connections/index.js";
+import { throwIfAborted } from "../errors.js";
 import type {
   ChipCoordinates,
   CoreCoordinates,
@@ -140,7 +141,7 @@ export class Transceiver {
   }
 
   /** Version of a chip's monitor or of a core's run-time library. */
-  readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
+  async readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
     return this.#session.call(getVersion(target), options);
   }
 
@@ -357,7 +358,7 @@ export class Transceiver {
     return setTransientTagTimeout(this.#session, code, options);
   }
 
-  setLeds(chip: ChipCoordinates, actions: LedActions, options: CallOptions = {}): Promise<void> {
+  async setLeds(chip: ChipCoordinates, actions: LedActions, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setLeds(chip, actions), options);
   }
 
@@ -366,7 +367,7 @@ export class Transceiver {
   }
 
   /** Switches the beacons by which chips measure their clocks' drift (4.0.0). */
-  setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
+  async setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setClockSync(on), options);
   }
 
@@ -381,12 +382,17 @@ export class Transceiver {
 
   /** Discovers the machine once, for methods that cannot do without. */
   async #known(options: CallOptions): Promise<void> {
-    if (this.#session.machine !== undefined) return;
-    this.#discovering ??= this.discover({ signal: options.signal });
-    try {
-      await this.#discovering;
-    } finally {
-      this.#discovering = undefined;
+    while (this.#session.machine === undefined) {
+      throwIfAborted(options.signal);
+      if (this.#discovering === undefined) {
+        this.#discovering = this.discover({ signal: options.signal }).finally(() => {
+          this.#discovering = undefined;
+        });
+        await this.#discovering;
+      } else {
+        // Somebody else's discovery: if it fails, for a reason that may be only theirs, this caller tries itself.
+        await this.#discovering.catch(() => undefined);
+      }
     }
   }
 }
