@@ -1,8 +1,8 @@
 import { hex32 } from "../errors.js";
 import {
   areaOf,
-  checkAddressRange,
   CORE_COUNT,
+  checkAddressRange,
   type FieldValue,
   MEMORY_AREAS,
   type StructField,
@@ -80,7 +80,8 @@ function nameOf(
     return within(VCPU, vcpuAddress(p), fieldName);
   }
   const base = AREAS.get(word);
-  if (base !== undefined && index === undefined && fieldName === undefined) return { address: base, field: undefined, sizeBytes: undefined };
+  if (base !== undefined && index === undefined && fieldName === undefined)
+    return { address: base, field: undefined, sizeBytes: undefined };
   const known = [...AREAS.keys(), "sv", "vcpu"];
   const near = nearestWord(word, known);
   throw usage(`address: "${text}" is no known name`, near === undefined ? `names are ${known.join(" ")}` : `did you mean ${near}?`);

@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { PipelineCounters } from "../connections/index.js";
 import { Transceiver } from "../transceiver/index.js";
 import { type Inventory, readInventory } from "./inventory.js";
 import type { Job } from "./job.js";
@@ -82,11 +83,11 @@ export async function withBoard<T>(job: Job, command: Command, work: (board: Tra
   }
 }
 
-function countersLine(remote: string, counters: Readonly<Record<string, number | undefined>>): string {
+/** What happened on a connection; the causes of trouble are named when there was any. */
+function countersLine(remote: string, counters: PipelineCounters): string {
   const { sent, received, roundTripMs, window } = counters;
-  const trouble = ["resent", "timeouts", "retryCodeResent", "duplicates", "late", "unknown", "foreign", "malformed", "refusals"]
-    .filter((name) => (counters[name] ?? 0) > 0)
-    .map((name) => `, ${name} ${counters[name]}`);
+  const causes = ["resent", "timeouts", "retryCodeResent", "duplicates", "late", "unknown", "foreign", "malformed", "refusals"] as const;
+  const trouble = causes.filter((name) => counters[name] > 0).map((name) => `, ${name} ${counters[name]}`);
   const trip = roundTripMs === undefined ? "" : `, round trip ${roundTripMs.toFixed(2)} ms`;
   return `${remote}: sent ${sent}, received ${received}, window ${window}${trip}${trouble.join("")}`;
 }

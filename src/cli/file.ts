@@ -45,8 +45,7 @@ export async function writeOutputFile(path: string, produce: () => Promise<Uint8
 }
 
 function writeError(path: string, cause: NodeJS.ErrnoException): SpinnError {
-  const why =
-    cause.code === "ENOSPC" ? "the disk is full" : cause.code === "ENOENT" ? "there is no such folder" : cause.message;
+  const why = cause.code === "ENOSPC" ? "the disk is full" : cause.code === "ENOENT" ? "there is no such folder" : cause.message;
   return new SpinnError("ERR_SPINN_FILE", `${path} cannot be written: ${why}`, {
     hint: "nothing was left behind; choose another place, or make room",
     cause,

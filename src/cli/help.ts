@@ -21,7 +21,9 @@ export function addGlobalOptions(command: Command): Command {
     .option("-q, --quiet", "only data and errors")
     .option("-v, --verbose", "also transport counters, on stderr")
     .option("--no-progress", "no progress line")
-    .addOption(new Option("--color <when>", "auto, always or never (default: auto; NO_COLOR is honoured)").choices(["auto", "always", "never"]))
+    .addOption(
+      new Option("--color <when>", "auto, always or never (default: auto; NO_COLOR is honoured)").choices(["auto", "always", "never"]),
+    )
     .option("--debug", "show the stack of an error")
     .helpOption("-h, --help", "show this help");
 }

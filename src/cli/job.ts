@@ -57,5 +57,5 @@ export interface Verb {
   /** Exit statuses besides 0, 2, 70 and 130 that can come of it. */
   readonly statuses: readonly number[];
   /** Resolves with the exit status; nothing is 0. */
-  run(job: Job, command: Command): Promise<number | void>;
+  run(job: Job, command: Command): Promise<number | undefined>;
 }

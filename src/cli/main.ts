@@ -53,7 +53,10 @@ async function loadVerb(name: string): Promise<Verb> {
   const entry = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
   if (entry !== undefined) return (await entry.load()).verb;
   const near = nearestWord(name, Object.keys(VERBS));
-  throw usage(`there is no verb "${name}"`, near === undefined ? "spinn --help lists them" : `did you mean "${near}"? spinn --help lists all verbs`);
+  throw usage(
+    `there is no verb "${name}"`,
+    near === undefined ? "spinn --help lists them" : `did you mean "${near}"? spinn --help lists all verbs`,
+  );
 }
 
 function makeCommand(name: string, verb: Verb): Command {

@@ -11,10 +11,14 @@ export function parseNumber(name: string, text: string): number {
   if (/^0x[0-9a-f]+$/i.test(word) || /^0b[01]+$/i.test(word)) return checkSafe(name, word, Number(word));
   const match = /^(\d+)([km]?)$/i.exec(word);
   if (match !== null) {
-    if (/^0\d/.test(word)) throw usage(`${name}: "${text}" begins with a zero`, `write ${Number(match[1])}, or 0x${match[1]} for hexadecimal`);
+    if (/^0\d/.test(word))
+      throw usage(`${name}: "${text}" begins with a zero`, `write ${Number(match[1])}, or 0x${match[1]} for hexadecimal`);
     return checkSafe(name, word, Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
   }
-  throw usage(`${name}: "${text}" is no number`, /^[0-9a-f]+$/i.test(word) ? `did you mean 0x${word}?` : "numbers are written 4096, 0x1000, 0b1010, 4K or 2M");
+  throw usage(
+    `${name}: "${text}" is no number`,
+    /^[0-9a-f]+$/i.test(word) ? `did you mean 0x${word}?` : "numbers are written 4096, 0x1000, 0b1010, 4K or 2M",
+  );
 }
 
 /** As {@link parseNumber}, within bounds. */

@@ -1,4 +1,4 @@
-import { type ChipCoordinates, chipKey, CORE_COUNT, type CoreCoordinates, type Machine } from "../machine/index.js";
+import { type ChipCoordinates, CORE_COUNT, type CoreCoordinates, chipKey, type Machine } from "../machine/index.js";
 import { parseNumber } from "./number.js";
 import { usage } from "./usage.js";
 
@@ -120,7 +120,8 @@ function parseNumbers(word: string, part: string, axis: number): number[] | unde
   const numbers = new Set<number>();
   for (const piece of part.split("+")) {
     const [low, high, ...rest] = piece.split("-");
-    if (rest.length > 0 || low === "" || high === "") throw usage(`"${word}": "${piece}" is no number and no range`, "a range is written 3-5");
+    if (rest.length > 0 || low === "" || high === "")
+      throw usage(`"${word}": "${piece}" is no number and no range`, "a range is written 3-5");
     const from = bounded(word, low!, axis);
     const to = high === undefined ? from : bounded(word, high, axis);
     if (to < from) throw usage(`"${word}": the range ${piece} runs backwards`);

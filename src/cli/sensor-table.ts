@@ -60,7 +60,13 @@ export function isAlarming(all: readonly SensorReading[]): boolean {
   return all.some(({ verdict }) => verdict === "warning" || verdict === "shutdown");
 }
 
-const COLOUR: Readonly<Record<SensorReading["verdict"], Meaning>> = { ok: "good", warning: "odd", shutdown: "bad", off: "faint", none: "faint" };
+const COLOUR: Readonly<Record<SensorReading["verdict"], Meaning>> = {
+  ok: "good",
+  warning: "odd",
+  shutdown: "bad",
+  off: "faint",
+  none: "faint",
+};
 
 /** A table: one line per sensor that is there, one column per board. */
 export function formatSensors(terminal: Terminal, boards: readonly { readonly slot: number; readonly sensors: BoardStatus }[]): string {

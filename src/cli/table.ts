@@ -23,15 +23,16 @@ export function formatTable(head: readonly Column[], rows: readonly (readonly st
   const widths = head.map((column, i) => Math.max(column.title.length, ...cells.map((row) => shownWidth(row[i]!))));
   const total = widths.reduce((sum, width) => sum + width + 2, -2);
   if (total > columns) return cells.map((row) => formatBlock(head, row)).join("\n");
-  const line = (row: readonly string[]): string =>
-    `${row.map((cell, i) => pad(cell, widths[i]!, head[i]!.align)).join("  ")}`.trimEnd();
+  const line = (row: readonly string[]): string => `${row.map((cell, i) => pad(cell, widths[i]!, head[i]!.align)).join("  ")}`.trimEnd();
   return `${[line(head.map((column) => column.title)), ...cells.map(line)].join("\n")}\n`;
 }
 
 /** `name  value` lines, aligned. */
 export function formatPairs(pairs: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...pairs.map(([name]) => name.length));
-  return pairs.map(([name, value]) => `${`${name.padEnd(width)}  ${value.replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`.trimEnd()}\n`).join("");
+  return pairs
+    .map(([name, value]) => `${`${name.padEnd(width)}  ${value.replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`.trimEnd()}\n`)
+    .join("");
 }
 
 function formatBlock(head: readonly Column[], row: readonly string[]): string {

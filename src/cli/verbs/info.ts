@@ -1,11 +1,12 @@
 import { SpinnError } from "../../errors.js";
 import { coreStateName, formatChip, type Machine } from "../../machine/index.js";
-import { BMPTransceiver, type Transceiver, type VersionInfo } from "../../transceiver/index.js";
+import { BMPTransceiver, type Transceiver } from "../../transceiver/index.js";
 import { addBoardOptions, chooseBoard, withBoard } from "../board.js";
 import { formatBytes, formatTime, plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
 import { formatSensors } from "../sensor-table.js";
 import { formatPairs } from "../table.js";
+import { versionText } from "../version-text.js";
 
 export const verb: Verb = {
   configure: (command) => void addBoardOptions(command),
@@ -59,7 +60,11 @@ async function boardInfo(job: Job, board: Transceiver): Promise<void> {
       ["free SDRAM", `at least ${formatBytes(smallest)} in one block on each chip`],
       ["Ethernet", [...machine.ethernetChips()].map((chip) => `${formatChip(chip)} at ${chip.ethernet!.ip}`).join("\n")],
     ];
-    for (const [name, what] of [["dead chips", dead.chips.map(formatChip)], ["dead cores", dead.cores], ["dead links", dead.links]] as const) {
+    for (const [name, what] of [
+      ["dead chips", dead.chips.map(formatChip)],
+      ["dead cores", dead.cores],
+      ["dead links", dead.links],
+    ] as const) {
       if (what.length > 0) lines.push([name, terminal.paint("odd", what.join(" "))]);
     }
     const isWhole = dead.chips.length + dead.cores.length + dead.links.length === 0;
@@ -95,11 +100,6 @@ async function bmpInfo(job: Job, bmp: BMPTransceiver): Promise<void> {
     ]);
     return `${head}\n${formatSensors(job.terminal, boards)}`;
   });
-}
-
-export function versionText(info: Pick<VersionInfo, "version">): string {
-  const { major, minor, patch, label } = info.version;
-  return `${major}.${minor}.${patch}${label === undefined ? "" : `-${label}`}`;
 }
 
 function topology(machine: Machine): string {
