@@ -124,7 +124,7 @@ export function record<F extends Fields>(what: string, fields: F, main?: keyof F
       if (source.type === "map") {
         for (const { key, place, value } of source.members) {
           const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
-          if (field === undefined) problems.add(place, commaTrap(value) ?? `${unknownWord("key", key, names)} in ${what}`);
+          if (field === undefined) problems.add(place, commaTrap(value) ?? unknownWord(`key in ${what}:`, key, names));
           else if (value.type === "scalar" && value.value === null)
             problems.add(place, `"${key}" has no value; ${field.kind.expects} expected`);
           else values[key] = field.kind.read(value, problems);

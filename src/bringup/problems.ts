@@ -62,11 +62,11 @@ export class Problems {
   }
 }
 
-/** The word of a list that is most like a mistyped one, if any is near: at most a third of its letters wrong. */
+/** The word of a list that is most like a mistyped one, if any is near: at most half of its letters wrong, three at the very most. */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
   const scored = [...words].map((candidate) => ({ candidate, wrong: distance(word.toLowerCase(), candidate.toLowerCase()) }));
   const best = scored.sort((a, b) => a.wrong - b.wrong)[0];
-  return best !== undefined && best.wrong <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.wrong <= Math.min(3, Math.max(1, Math.floor(best.candidate.length / 2))) ? best.candidate : undefined;
 }
 
 /** `unknown key "core"; did you mean "cores"?`, or the list of what is known. */

@@ -141,7 +141,7 @@ function readScript(
   const variables = { ...(own === undefined ? {} : HEAD_FIELDS.variables.kind.read(own, problems)), ...options.variables };
   const members = source.members.map((m) => (m.key === "variables" ? m : { ...m, value: substitute(m.value, variables, problems) }));
   const known = [...Object.keys(HEAD_FIELDS), "steps"];
-  for (const { key, place } of members) if (!known.includes(key)) problems.add(place, `${unknownWord("key", key, known)} in the script`);
+  for (const { key, place } of members) if (!known.includes(key)) problems.add(place, unknownWord("key in the script:", key, known));
 
   const isHead = ({ key }: { readonly key: string }): boolean => Object.hasOwn(HEAD_FIELDS, key);
   const head = record("the script", HEAD_FIELDS).read({ ...source, members: members.filter(isHead) }, problems);
@@ -190,10 +190,7 @@ function readStep(source: Source, problems: Problems): ScriptStep | undefined {
 function build(name: StepName, label: string | undefined, place: Place, source: Source, problems: Problems): ScriptStep | undefined {
   // The kinds differ in their fields; what record() reads for a kind is what the same kind takes.
   const kind = STEP_KINDS[name] as unknown as StepKind<Record<never, never>>;
-  const values: Values<Record<never, never>> | undefined = record(`step ${name}`, kind.fields, kind.main).read(
-    { ...source, ...place },
-    problems,
-  );
+  const values: Values<Record<never, never>> | undefined = record(`step ${name}`, kind.fields, kind.main).read(source, problems);
   if (values === undefined) return undefined;
   const wrong = kind.check?.(values);
   if (wrong !== undefined) return problems.add(place, `step ${name}: ${wrong}`);

@@ -171,7 +171,7 @@ export class Chip {
     for (let i = 0; i < sharedCount; i += 1)
       memory.writeWord(shared + i * SHARED_BUFFER, i + 1 < sharedCount ? shared + (i + 1) * SHARED_BUFFER : 0);
 
-    const routes = new RoutingTable(memory, router, routerCopy, 0xe5000000 + SV_OFFSET + 0xe0);
+    const routes = new RoutingTable(memory, router, routerCopy, SYSRAM + SV_OFFSET + 0xe0, this.#signalRoute());
     const state = { memory, router, routes, cores: makeCores(this.v2p, memory), sdram, sysram, system };
     const pointers = {
       sysram_heap: sysram.root,
@@ -190,7 +190,7 @@ export class Chip {
       "shm_root.free": shared,
     };
     for (const [name, value] of Object.entries({ ...pointers, ...this.#identity() })) SV.write(sv, name, value);
-    routes.initialise(this.#signalRoute());
+    routes.initialise();
     this.#writeMaps(state);
     this.#initialiseCores(state);
     this.#runClocks(memory, view, view.getUint32(0x1c, true));

@@ -16,18 +16,20 @@ export class RoutingTable {
   readonly #copy: number;
   /** Address of sv.rtr_free. */
   readonly #free: number;
+  readonly #signalRoute: number;
 
-  constructor(memory: ChipMemory, router: Router, copy: number, freeAddress: number) {
+  constructor(memory: ChipMemory, router: Router, copy: number, freeAddress: number, signalRoute: number) {
     this.#memory = memory;
     this.#router = router;
     this.#copy = copy;
     this.#free = freeAddress;
+    this.#signalRoute = signalRoute;
   }
 
-  /** Clears entries 1..1023 and all allocations. Entry 0 carries the signals of the monitor along `signalRoute`. */
-  initialise(signalRoute: number): void {
+  /** Clears entries 1..1023 and all allocations. Entry 0 carries the monitor's signals along the tree from the root. */
+  initialise(): void {
     for (let index = 1; index <= ENTRIES; index += 1) this.#clear(index);
-    this.#write(0, signalRoute, SIGNAL_KEY, SIGNAL_MASK);
+    this.#write(0, this.#signalRoute, SIGNAL_KEY, SIGNAL_MASK);
     this.#setLink(1, ENTRIES, 0);
     this.#setLink(ENTRIES, 0, 0);
     this.#memory.writeHalf(this.#free, 1);

@@ -1,6 +1,7 @@
 import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
 import { MachineGeometry } from "../machine/index.js";
 import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../wire/index.js";
+import { deliverPacket } from "./applications.js";
 import { Board } from "./board.js";
 import { BootRom } from "./boot-rom.js";
 import type { Chip } from "./chip.js";
@@ -11,6 +12,7 @@ import { Counters } from "./counters.js";
 import { FaultInjector } from "./fault-injector.js";
 import { type CheckedFaults, checkFaults, type FAULT_PRESETS, type Faults } from "./faults.js";
 import { type Firmware, firmware, firmwareOfImage } from "./firmware.js";
+import { Multicast } from "./multicast.js";
 import { type DeadParts, MachineNetwork } from "./network.js";
 import { addressAfter, Port } from "./port.js";
 import { Recorder } from "./recorder.js";
@@ -278,6 +280,8 @@ export class SimulatedMachine implements AsyncDisposable {
     new Scamp(system, monitorCommands, (reason) => {
       this.boards[0]!.counters.dropped[reason] += 1;
     });
+    const multicast = new Multicast(system, deliverPacket);
+    system.multicast = (chip, key, payload) => multicast.send(chip, key, payload);
     const byChip = new Map(this.boards.map((board) => [(board.chip.x << 8) | board.chip.y, board]));
     system.transmit = (chip, bytes) => byChip.get((chip.x << 8) | chip.y)?.transmit(bytes);
     system.board = (chip) => byChip.get((chip.x << 8) | chip.y);

@@ -4,6 +4,7 @@ import { Chip, type ChipWorld } from "./chip.js";
 import type { Clock } from "./clock.js";
 import type { Programs } from "./core-program.js";
 import type { Firmware } from "./firmware.js";
+import type { FloodFill } from "./flood-fill.js";
 import type { MachineNetwork } from "./network.js";
 import type { Tags } from "./tags.js";
 
@@ -13,19 +14,6 @@ export interface SystemSetup extends ChipWorld {
   readonly addresses: readonly (readonly number[])[];
   /** Multiplies every delay of the firmware. */
   readonly timeScale: number;
-}
-
-/** State of flood fill: what the nearest-neighbour packets have told the chips. Every working chip hears every packet. */
-export interface FloodFill {
-  id: number;
-  blocks: number;
-  /** Numbers of the blocks received. At most 256. */
-  readonly received: Set<number>;
-  /** Region of FFS, for firmware that looks at regions. */
-  region: number;
-  /** Cores by region, in the order of FFCS. At most one per distinct word. */
-  readonly selections: { readonly region: number; readonly mask: number }[];
-  last: number;
 }
 
 /** What commands about tags need of a board. */
@@ -48,9 +36,14 @@ export class System implements ChipWorld {
   readonly chips: readonly Chip[];
   /** `false` while the network between the chips is not up yet: no routes, no positions. */
   up = false;
+  /** The flood fill under way. */
   flood: FloodFill | undefined;
   /** Next number SC&MP gives to a nearest-neighbour packet. */
   lastId = 0;
+  /** Chips with a COUNT under way. */
+  readonly counting = new Set<Chip>();
+  /** Puts a multicast packet into the router of a chip. Set by the machine. */
+  multicast: (chip: Chip, key: number, payload: number | undefined) => void = () => undefined;
   /** Takes an SDP datagram (with pad) in at a chip. Set by the dispatcher. */
   route: (chip: Chip, bytes: Uint8Array) => void = () => undefined;
   /** Sends a message for the host out of an Ethernet chip. Set by the boards. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { VersionInfo } from "../commands/index.js";
 import { SCAMPConnection, type SCAMPConnectionOptions, type SCPRequestPipeLine } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
@@ -82,12 +83,12 @@ export class Session {
 
   /** One request, through the board of its own chip. */
   call<T>(request: ScpRequest<T>, options: CallOptions = {}): Promise<T> {
-    return this.pipelineOf(request).call(request, { signal: options.signal });
+    return this.pipelineOf(request).call(request, heard(options));
   }
 
   /** Many requests to one chip. */
   run(chip: ChipCoordinates, requests: Iterable<ScpRequest<unknown>>, options: CallOptions = {}): Promise<void> {
-    return this.pipelineOf(chip).run(requests, { signal: options.signal });
+    return this.pipelineOf(chip).run(requests, heard(options));
   }
 
   /**
@@ -144,4 +145,10 @@ export class Session {
     }
     return [...groups.values()];
   }
+}
+
+/** The options of a request. Every request under way listens to the signal, and many may share one: Node would take more than ten for a leak. */
+function heard(options: CallOptions): { readonly signal: AbortSignal | undefined } {
+  if (options.signal !== undefined) setMaxListeners(0, options.signal);
+  return { signal: options.signal };
 }
