@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type Failure, failureJson, failureOf, failureText } from "./failure.js";
@@ -14,6 +15,8 @@ import { VERBS } from "./verbs.js";
 /** Options of the whole program that take a value: the word behind them is no verb. */
 const WITH_VALUE = new Set(["--host", "--port", "--timeout", "--color"]);
 
+// Every request in flight listens to the one signal of its run: hundreds are usual, and no leak.
+setMaxListeners(0);
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: readonly string[]): Promise<number> {
@@ -64,7 +67,7 @@ function makeCommand(name: string, verb: Verb): Command {
     .description(VERBS[name]!.purpose)
     .exitOverride()
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
-    .configureHelp({ sortOptions: false, helpWidth: Math.min(process.stdout.columns || 100, 120) })
+    .configureHelp({ optionDescription: (option) => option.description, helpWidth: Math.min(process.stdout.columns || 100, 120) })
     .addHelpText("after", () => verbHelp(verb));
   verb.configure(command);
   return addGlobalOptions(command);

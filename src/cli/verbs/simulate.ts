@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { SpinnError } from "../../errors.js";
-import type { FAULT_PRESETS, Faults, SimulatedMachineOptions } from "../../simulator/index.js";
+import { formatCore } from "../../machine/index.js";
+import type { FAULT_PRESETS, Faults, ProgramChoice, SimulatedMachineOptions } from "../../simulator/index.js";
 import { parsePort } from "../board.js";
 import { readInputFile } from "../file.js";
 import { plural } from "../format.js";
@@ -19,6 +20,7 @@ interface Options {
   readonly seed?: number;
   readonly timeScale?: number;
   readonly record?: string;
+  readonly cores?: "arm" | "stock";
 }
 
 export const verb: Verb = {
@@ -39,6 +41,9 @@ export const verb: Verb = {
       .option("--time-scale <factor>", "multiplies the time that boot and power take, e.g. 0.1 (default: 1)", (text) =>
         parseFactor("--time-scale", text),
       )
+      .addOption(
+        new Option("--cores <kind>", "what cores run: the loaded ARM binary (arm), or an idle application (stock) (default: arm)").choices(["arm", "stock"]),
+      )
       .option("--record <file>", "write every datagram to a file for Wireshark (pcap)"),
   examples: [
     "simulate --board spin3 # 4 chips on 127.0.0.1, until Ctrl-C",
@@ -49,11 +54,13 @@ export const verb: Verb = {
   async run(job, command) {
     const options = command.opts<Options>();
     const { SimulatedMachine } = await import("../../simulator/index.js");
+    const programs = options.cores === "stock" ? {} : { programs: await armCores(job) };
     const faults = options.faults === undefined ? undefined : await readFaults(options.faults);
     await using machine = await SimulatedMachine.start({
       board: options.board ?? "spin5",
       booted: options.unbooted !== true,
       signal: job.signal,
+      ...programs,
       ...(options.host === undefined ? {} : { host: options.host }),
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
@@ -75,6 +82,12 @@ export const verb: Verb = {
     job.say("stopped");
   },
 };
+
+/** Cores that execute what is loaded on them; what a program does that it must not is told on stderr. */
+async function armCores(job: Job): Promise<ProgramChoice> {
+  const { armProgram } = await import("../../emulator/index.js");
+  return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
+}
 
 /** Until Ctrl-C or SIGTERM: the usual way to end it, so no error. */
 function ended(job: Job): Promise<void> {
