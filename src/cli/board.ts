@@ -3,18 +3,10 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { PipelineCounters } from "../connections/index.js";
 import { Transceiver } from "../transceiver/index.js";
-import { type Inventory, readInventory } from "./inventory.js";
+import { type BoardAddress, type Inventory, readInventory } from "./inventory.js";
 import type { Job } from "./job.js";
 import { parseDuration, parseInteger } from "./number.js";
 import { usage } from "./usage.js";
-
-/** A board as a person named it. */
-export interface BoardAddress {
-  readonly host: string;
-  readonly port: number | undefined;
-  /** Host of its BMP, where the inventory knows it. */
-  readonly bmp: string | undefined;
-}
 
 interface BoardOptions {
   readonly host?: string;

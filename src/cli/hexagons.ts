@@ -1,4 +1,14 @@
-import { type ChipCoordinates, chipKey, CoreState, coreStateName, formatChip, isCrashed, LINKS, linkName, type Machine } from "../machine/index.js";
+import {
+  type ChipCoordinates,
+  CoreState,
+  chipKey,
+  coreStateName,
+  formatChip,
+  isCrashed,
+  LINKS,
+  linkName,
+  type Machine,
+} from "../machine/index.js";
 import type { Meaning } from "./terminal.js";
 
 /** What is shown of a chip. */
@@ -23,7 +33,14 @@ const KIND_OF_STATE = new Map<number, ChipView["kind"]>([
 ]);
 /** What a chip is taken for when its cores differ: the first of these that occurs. */
 const RANK: readonly ChipView["kind"][] = ["crashed", "running", "waiting", "finished", "free"];
-const LETTER: Readonly<Record<ChipView["kind"], string>> = { dead: "x", free: " ", running: "r", waiting: "w", finished: "e", crashed: "!" };
+const LETTER: Readonly<Record<ChipView["kind"], string>> = {
+  dead: "x",
+  free: " ",
+  running: "r",
+  waiting: "w",
+  finished: "e",
+  crashed: "!",
+};
 const MEANING: Readonly<Record<ChipView["kind"], Meaning | undefined>> = {
   dead: "faint",
   free: undefined,
@@ -96,7 +113,9 @@ export function legend(machine: Machine, paint: Paint): string {
     dead: "x     no chip answers there",
   };
   const shown = (Object.keys(words) as ChipView["kind"][]).filter((kind) => kinds.has(kind) || kind === "free");
-  const lines = shown.map((kind) => `  ${colour({ kind, cores: 0, isEthernet: false }, words[kind], paint)}${kinds.has(kind) ? `: ${kinds.get(kind)} such` : ""}`);
+  const lines = shown.map(
+    (kind) => `  ${colour({ kind, cores: 0, isEthernet: false }, words[kind], paint)}${kinds.has(kind) ? `: ${kinds.get(kind)} such` : ""}`,
+  );
   return `${[...lines, "  [ ]   Ethernet chip", ...deadLinks(machine).map((link) => `  dead link ${link}`)].join("\n")}\n`;
 }
 

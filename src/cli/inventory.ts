@@ -1,7 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { SpinnError } from "../errors.js";
-import type { BoardAddress } from "./board.js";
 import { nearestWord } from "./nearest.js";
+
+/** A board as a person named it. */
+export interface BoardAddress {
+  readonly host: string;
+  readonly port: number | undefined;
+  /** Host of its BMP, where the inventory knows it. */
+  readonly bmp: string | undefined;
+}
 
 /** Named boards of a lab. */
 export interface Inventory {

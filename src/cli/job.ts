@@ -9,10 +9,19 @@ export class Job {
   readonly signal: AbortSignal;
   readonly isJson: boolean;
   readonly isVerbose: boolean;
+  /** All verbs, for those that explain others. */
+  readonly verbs: VerbTable;
   /** What an interrupt at this moment leaves behind, in words; `undefined` for nothing. */
   leftBehind: string | undefined;
 
-  constructor(verb: string, terminal: Terminal, signal: AbortSignal, options: { readonly json: boolean; readonly verbose: boolean }) {
+  constructor(
+    verb: string,
+    verbs: VerbTable,
+    terminal: Terminal,
+    signal: AbortSignal,
+    options: { readonly json: boolean; readonly verbose: boolean },
+  ) {
+    this.verbs = verbs;
     this.verb = verb;
     this.terminal = terminal;
     this.signal = signal;
@@ -59,3 +68,13 @@ export interface Verb {
   /** Resolves with the exit status; nothing is 0. */
   run(job: Job, command: Command): Promise<number | undefined>;
 }
+
+/** A verb in the table of all, before it is loaded. */
+export interface VerbEntry {
+  readonly purpose: string;
+  readonly group: string;
+  /** Loads the verb's module: only the one that is used. */
+  load(): Promise<{ readonly verb: Verb }>;
+}
+
+export type VerbTable = Readonly<Record<string, VerbEntry>>;

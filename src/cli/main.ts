@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { type Failure, failureJson, failureOf, failureText } from "./failure.js";
-import { addGlobalOptions, type GlobalOptions, programHelp, verbHelp } from "./help.js";
+import { type GlobalOptions, programHelp, verbCommand } from "./help.js";
 import { InterruptListener } from "./interrupt.js";
 import { Job, toJson, type Verb } from "./job.js";
 import { nearestWord } from "./nearest.js";
@@ -23,7 +23,8 @@ async function main(words: readonly string[]): Promise<number> {
   const place = words.findIndex((word, i) => !word.startsWith("-") && !WITH_VALUE.has(words[i - 1] ?? ""));
   const name = place < 0 ? undefined : words[place]!;
   if (name === undefined && words.includes("--version")) return print(`spinn ${packageVersion()}\n`);
-  if (name === undefined && (words.length === 0 || words.some((word) => word === "--help" || word === "-h"))) return print(programHelp());
+  if (name === undefined && (words.length === 0 || words.some((word) => word === "--help" || word === "-h")))
+    return print(programHelp(VERBS));
   const interrupts = new InterruptListener();
   let terminal = new Terminal();
   let job: Job | undefined;
@@ -31,13 +32,13 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     if (name === undefined) throw usage("no verb is named", "spinn --help lists them");
     const verb = await loadVerb(name);
-    const command = makeCommand(name, verb);
+    const command = verbCommand(name, VERBS[name]!.purpose, verb);
     // What stands before the verb belongs to it as well: spinn --host H ps.
     command.parse([...words.slice(0, place), ...words.slice(place + 1)], { from: "user" });
     options = command.opts<GlobalOptions>();
     terminal = new Terminal({ colour: options.color, progress: options.progress, quiet: options.quiet });
     const json = options.json === true || command.opts<{ ndjson?: boolean }>().ndjson === true;
-    job = new Job(name, terminal, interrupts.signal, { json, verbose: options.verbose === true });
+    job = new Job(name, VERBS, terminal, interrupts.signal, { json, verbose: options.verbose === true });
     const status = (await verb.run(job, command)) ?? ExitStatus.DONE;
     terminal.progress.clear();
     await terminal.flush();
@@ -60,17 +61,6 @@ async function loadVerb(name: string): Promise<Verb> {
     `there is no verb "${name}"`,
     near === undefined ? "spinn --help lists them" : `did you mean "${near}"? spinn --help lists all verbs`,
   );
-}
-
-function makeCommand(name: string, verb: Verb): Command {
-  const command = new Command(`spinn ${name}`)
-    .description(VERBS[name]!.purpose)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {}, outputError: () => {} })
-    .configureHelp({ optionDescription: (option) => option.description, helpWidth: Math.min(process.stdout.columns || 100, 120) })
-    .addHelpText("after", () => verbHelp(verb));
-  verb.configure(command);
-  return addGlobalOptions(command);
 }
 
 function fail(terminal: Terminal, verb: string | undefined, failure: Failure, options: GlobalOptions): number {

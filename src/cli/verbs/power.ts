@@ -29,7 +29,9 @@ export const verb: Verb = {
     void addBmpOptions(command)
       .argument("<action>", "on, off, cycle (off and on) or status", readAction)
       .argument("<slots>", "boards of the frame, 0 to 23: 0, 0-5 or 0-5+8", parseSlots)
-      .option("--settle <time>", "rest after switching on, before the board is looked at (default: 5s)", (text) => parseDuration("--settle", text))
+      .option("--settle <time>", "rest after switching on, before the board is looked at (default: 5s)", (text) =>
+        parseDuration("--settle", text),
+      )
       .option("-y, --yes", "do not ask"),
   examples: [
     "power status 0-23 --bmp 192.168.240.0 # supplies of every board of a frame",
@@ -49,12 +51,20 @@ export const verb: Verb = {
     job.result({ bmp: bmp.remote, action, slots: results, seconds: ms / 1000 }, () => textOf(job, results, ms, slots.length));
     const failed = results.filter(({ state }) => state === "failed");
     if (failed.length === 0) return ExitStatus.DONE;
-    job.terminal.complain(`${failed.length} of ${plural(slots.length, "slot")} failed: ${failed.map(({ slot, detail }) => `${slot} (${detail})`).join(" ")}`);
+    job.terminal.complain(
+      `${failed.length} of ${plural(slots.length, "slot")} failed: ${failed.map(({ slot, detail }) => `${slot} (${detail})`).join(" ")}`,
+    );
     return failed.length === slots.length ? ExitStatus.TARGET_REFUSED : ExitStatus.PARTIAL;
   },
 };
 
-async function act(job: Job, bmp: BMPTransceiver, action: (typeof ACTIONS)[number], slots: number[], options: Options): Promise<SlotResult[]> {
+async function act(
+  job: Job,
+  bmp: BMPTransceiver,
+  action: (typeof ACTIONS)[number],
+  slots: number[],
+  options: Options,
+): Promise<SlotResult[]> {
   const calls = { signal: job.signal };
   if (action === "off" || action === "cycle") await bmp.powerOff(slots, calls);
   if (action === "on" || action === "cycle") {

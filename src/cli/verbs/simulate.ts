@@ -42,7 +42,10 @@ export const verb: Verb = {
         parseFactor("--time-scale", text),
       )
       .addOption(
-        new Option("--cores <kind>", "what cores run: the loaded ARM binary (arm), or an idle application (stock) (default: arm)").choices(["arm", "stock"]),
+        new Option("--cores <kind>", "what cores run: the loaded ARM binary (arm), or an idle application (stock) (default: arm)").choices([
+          "arm",
+          "stock",
+        ]),
       )
       .option("--record <file>", "write every datagram to a file for Wireshark (pcap)"),
   examples: [
