@@ -102,7 +102,7 @@ def main():
                     return len(expect(mc.read(address + offset, length), data))
 
                 step("memory {} bytes at +{}".format(length, offset), round_trip)
-        step("fill", lambda: (mc.fill(address, 0x5A, 101), expect(mc.read(address, 101), b"\x5a" * 101))[0])
+        step("fill", lambda: (mc.fill(address, 0x5A, 101, p=0), expect(mc.read(address, 101), b"\x5a" * 101))[0])
         step("memory as a file", lambda: mc.sdram_alloc_as_filelike(64, tag=2).write(b"x" * 64))
         step("tag taken twice is refused", lambda: refused(lambda: mc.sdram_alloc(4, tag=1)))
         step("read across link", lambda: expect(len(mc.read_across_link(0xF5007F00, 8, 0, 0, 0)), 8))
@@ -115,7 +115,7 @@ def main():
         step("clear routes", lambda: mc.clear_routing_table_entries())
         step("router counters", lambda: mc.get_router_diagnostics())
         step("processor status", lambda: mc.get_processor_status(1).cpu_state)
-        step("vcpu field", lambda: (mc.write_vcpu_struct_field("user0", 99, 1), expect(mc.read_vcpu_struct_field("user0", 1), 99))[1])
+        step("vcpu field", lambda: (mc.write_vcpu_struct_field("user0", 99, p=1), expect(mc.read_vcpu_struct_field("user0", p=1), 99))[1])
     if options.aplx:
         targets = {(0, 0): {1, 2, 3}, (1, 1): {5}}
         step("load application, wait", lambda: mc.load_application({options.aplx: targets}, app_id=66, wait=True))
