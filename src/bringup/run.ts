@@ -51,8 +51,22 @@ export interface BringupOptions {
  */
 export async function runBringup(script: Script, options: BringupOptions = {}): Promise<BringupReport> {
   throwIfAborted(options.signal);
-  const run = new Run(script, options, await readFiles(script));
-  return run.go();
+  const files = await check(script, options);
+  return new Run(script, options, files).go();
+}
+
+/** Everything that {@link runBringup} checks before the first packet, and nothing else: for a dry run. Throws `ERR_SPINN_SCRIPT`. */
+export async function checkBringup(script: Script, options: Pick<BringupOptions, "board"> = {}): Promise<void> {
+  await check(script, options);
+}
+
+function check(script: Script, options: Pick<BringupOptions, "board">): Promise<ReadonlyMap<string, CheckedFile>> {
+  checkAddresses(script, boardOf(script, options));
+  return readFiles(script);
+}
+
+function boardOf(script: Script, options: Pick<BringupOptions, "board">): BoardAddress {
+  return { ...script.board, ...definedMembers(options.board ?? {}) };
 }
 
 class Run {
@@ -72,8 +86,7 @@ class Run {
     this.#script = script;
     this.#options = options;
     this.#files = files;
-    this.#board = { ...script.board, ...definedMembers(options.board ?? {}) };
-    checkAddresses(script, this.#board);
+    this.#board = boardOf(script, options);
     this.#hashes = stepHashes(script, this.#board, files);
     const { statePath = script.path === undefined ? false : `${script.path}.state.json` } = options;
     this.#statePath = statePath === false ? undefined : statePath;

@@ -8,6 +8,7 @@ import {
   type BringupReport,
   type BringupStep,
   bringup,
+  checkBringup,
   formatReport,
   loadScript,
   runBringup,
@@ -146,6 +147,7 @@ describe("before the first packet", () => {
     expect(error.code).toBe("ERR_SPINN_SCRIPT");
     const [boot, load] = error.message.split("\n");
     expect(boot).toMatch(/night\.yaml:6:5: scamp\.boot: there is no file .*scamp\.boot$/);
+    expect((await failure(checkBringup(await loadScript(join(folder, "night.yaml"))))).message).toBe(error.message);
     expect(load).toMatch(/night\.yaml:10:5: hello\.aplx: the application is an ELF file/);
     expect(board.calls).toEqual([]);
   });
