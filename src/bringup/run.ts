@@ -27,8 +27,8 @@ export interface BringupOptions {
   /** Go on behind the last finished step of an earlier run. Default `false`: begin at the beginning. */
   readonly resume?: boolean | undefined;
   /**
-   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, none for
-   * scripts without path.
+   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, if that can
+   * be written; none for scripts without path.
    */
   readonly statePath?: string | false | undefined;
   /** File to which the report is written as JSON, however the run ends. Default: none. */
@@ -75,7 +75,7 @@ class Run {
   readonly #files: ReadonlyMap<string, CheckedFile>;
   readonly #board: BoardAddress;
   readonly #hashes: readonly string[];
-  readonly #statePath: string | undefined;
+  #statePath: string | undefined;
   readonly #steps: StepReport[];
   readonly #signal: AbortSignal;
   readonly #access: BoardAccess;
@@ -100,7 +100,7 @@ class Run {
     const skipped = state?.done.length ?? 0;
     for (let i = 0; i < skipped; i++) this.#steps[i] = { ...this.#steps[i]!, status: "skipped" };
     if (state !== undefined) await this.#checkMachine(state);
-    else if (this.#statePath !== undefined) await removeState(this.#statePath);
+    else await this.#beginState();
     let index = skipped;
     try {
       this.#tell({ type: "start", script: this.#script.name, steps: this.#script.steps.length, skipped });
@@ -181,6 +181,7 @@ class Run {
       steps: [...this.#steps],
       error: error?.toJSON(),
       boardNow,
+      statePath: outcome === "done" ? undefined : this.#statePath,
     };
     const { reportPath } = this.#options;
     if (reportPath !== undefined) {
@@ -221,6 +222,20 @@ class Run {
         hint: `what the ${state.done.length} finished steps did is lost: run the script from its beginning`,
         cause: error,
       });
+    }
+  }
+
+  /**
+   * Begins to remember, before the first packet. A folder that cannot be written to (scripts may lie in a read-only place) only means that
+   * nothing is remembered, unless the caller named the file.
+   */
+  async #beginState(): Promise<void> {
+    if (this.#statePath === undefined) return;
+    try {
+      await writeState(this.#statePath, { done: [], bootSignature: undefined, savedAt: this.#startedAt.toISOString() });
+    } catch (error) {
+      if (this.#options.statePath !== undefined) throw error;
+      this.#statePath = undefined;
     }
   }
 
