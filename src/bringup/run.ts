@@ -27,8 +27,8 @@ export interface BringupOptions {
   /** Go on behind the last finished step of an earlier run. Default `false`: begin at the beginning. */
   readonly resume?: boolean | undefined;
   /**
-   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, if that can
-   * be written; none for scripts without path.
+   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, if
+   * that can be written; none for scripts without path.
    */
   readonly statePath?: string | false | undefined;
   /** File to which the report is written as JSON, however the run ends. Default: none. */
@@ -42,12 +42,12 @@ export interface BringupOptions {
 }
 
 /**
- * Runs a script. Everything that can be checked is checked before the first packet: files are there and are what they should be, every step has
- * an address to talk to, the steps that a resumed run skips are the ones that were done.
+ * Runs a script. Everything that can be checked is checked before the first packet: files are there and are what they should be, every
+ * step has an address to talk to, the steps that a resumed run skips are the ones that were done.
  *
- * Resolves with the report. Rejects with the error of the step that failed: same code, message with step and line, hint with the state the board
- * is in; the report is in the last progress event and in `reportPath`. Before the first packet: `ERR_SPINN_SCRIPT`, `ERR_SPINN_FILE`, and
- * `ERR_SPINN_STATE` for a run that cannot be resumed.
+ * Resolves with the report. Rejects with the error of the step that failed: same code, message with step and line, hint with the state
+ * the board is in; the report is in the last progress event and in `reportPath`. Before the first packet: `ERR_SPINN_SCRIPT`,
+ * `ERR_SPINN_FILE`, and `ERR_SPINN_STATE` for a run that cannot be resumed.
  */
 export async function runBringup(script: Script, options: BringupOptions = {}): Promise<BringupReport> {
   throwIfAborted(options.signal);
