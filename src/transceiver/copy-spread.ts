@@ -1,25 +1,32 @@
 import { type ApplicationStart, copyApplication, imageChecksum, startApplication } from "../commands/index.js";
 import { SpinnError } from "../errors.js";
 import { type ChipCoordinates, chipKey, coresOfMask, formatChip } from "../machine/index.js";
+import { SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 import { type CopyStep, copyTree, linkKey } from "./copy-tree.js";
 import type { CoreSet } from "./core-set.js";
 import type { Distributor } from "./load.js";
 import { readMemory, writeMemory } from "./memory.js";
+import { pause } from "./pause.js";
 import type { Session } from "./session.js";
 import { readSystemNumber } from "./struct-fields.js";
 
 /** Copies of one chip before another neighbour is tried. */
 const COPY_ATTEMPTS = 2;
+/** Bounds of the time after which a copy is asked after, ms. Nobody has measured copies on a board: SpiNNMan allows them 6 s. */
+const MIN_PATIENCE_MS = 50;
+const MAX_PATIENCE_MS = 1000;
 
 /**
  * Brings an image to chips by copying it from neighbour to neighbour (SC&MP 4.x): written once, to the root's load buffer, then each chip reads
  * the load buffer of the next one nearer to the root (APP_COPY_RUN). A chip serves one reader at a time; different branches go on in parallel.
  *
- * Copying and starting are kept apart: copies can be repeated, starts cannot. 4.0.0 does not tell when a link failed half way, so the last
- * word of the buffer is spoilt before each copy and looked at afterwards: words are copied in order.
+ * Copying and starting are kept apart: copies can be repeated, starts cannot. 4.0.0 does not tell when a link failed half way. Words are copied
+ * in order, so the end of the buffer is looked at before and after: what differed before and is right afterwards has been copied.
  */
 export class CopySpread implements Distributor {
+  /** AR marks its cores before it answers; a little is left for replies that were lost on the way back. */
+  readonly settleMs = 50;
   readonly #session: Session;
   readonly #image: Uint8Array;
   readonly #start: Omit<ApplicationStart, "cores">;
@@ -30,6 +37,8 @@ export class CopySpread implements Distributor {
   /** Why chips do not have it yet, by `chipKey`. */
   readonly #failures = new Map<number, string>();
   #buffer: number | undefined;
+  /** Longest copy so far that met no trouble, ms. */
+  #slowestMs: number | undefined;
 
   constructor(session: Session, image: Uint8Array, start: Omit<ApplicationStart, "cores">) {
     this.#session = session;
@@ -91,27 +100,50 @@ export class CopySpread implements Distributor {
   async #copy(step: CopyStep, options: CallOptions): Promise<string | undefined> {
     const { chip, link } = step;
     const size = this.#image.length;
-    const last = this.#buffer! + size - 4;
-    const expected = this.#image.subarray(size - 4);
+    const tail = this.#image.subarray(Math.max(0, size - SCP_MAX_DATA));
+    const tailAt = this.#buffer! + size - tail.length;
     let failure = "";
     for (let attempt = 0; attempt < COPY_ATTEMPTS; attempt += 1) {
       try {
-        await writeMemory(
-          this.#session,
-          chip,
-          last,
-          expected.map((byte) => byte ^ 0xff),
-          options,
-        );
-        await this.#session.call(copyApplication(chip, { link, sizeBytes: size, checksum: this.#checksum }), options);
-        const copied = await readMemory(this.#session, chip, last, 4, options);
-        if (copied.every((byte, i) => byte === expected[i])) return undefined;
+        if (equal(await readMemory(this.#session, chip, tailAt, tail.length, options), tail)) {
+          const spoilt = tail.subarray(-4).map((byte) => byte ^ 0xff);
+          await writeMemory(this.#session, chip, tailAt + tail.length - 4, spoilt, options);
+        }
+        await this.#nudged(copyApplication(chip, { link, sizeBytes: size, checksum: this.#checksum }), tailAt, options);
+        if (equal(await readMemory(this.#session, chip, tailAt, tail.length, options), tail)) return undefined;
         failure = `the copy over link ${link} stopped half way`;
       } catch (error) {
         failure = failureOf(error);
       }
     }
     return `copy to chip ${formatChip(chip)}: ${failure}`;
+  }
+
+  /**
+   * One copy, without waiting the 6 s it may take when its request or reply was lost. A monitor serves in order: after some copies' time it is
+   * asked for one word now and then, and once three such answers have overtaken the copy's, the pipeline sends the copy again.
+   */
+  async #nudged(copy: ScpRequest<void>, address: number, options: CallOptions): Promise<void> {
+    const { signal } = options;
+    const done = new AbortController();
+    const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+    const patienceMs = Math.min(MAX_PATIENCE_MS, Math.max(MIN_PATIENCE_MS, 4 * (this.#slowestMs ?? MAX_PATIENCE_MS)));
+    let nudges = 0;
+    const nudge = async (): Promise<void> => {
+      for (await pause(patienceMs, either); !either.aborted; await pause(patienceMs / 4, either)) {
+        nudges += 1;
+        await readMemory(this.#session, copy, address, 4, { signal: either });
+      }
+    };
+    const nudging = nudge().catch(() => undefined);
+    const begun = performance.now();
+    try {
+      await this.#session.call(copy, options);
+      if (nudges === 0) this.#slowestMs = Math.max(this.#slowestMs ?? 0, performance.now() - begun);
+    } finally {
+      done.abort();
+      await nudging;
+    }
   }
 
   async #startOn(chip: ChipCoordinates, mask: number, reasons: Map<number, string>, signal: AbortSignal): Promise<void> {
@@ -128,6 +160,10 @@ export class CopySpread implements Distributor {
     this.#failures.set(key, failure);
     for (const step of steps.get(key) ?? []) this.#markBelow(steps, chipKey(step.chip.x, step.chip.y), failure, reasons);
   }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** The words of a failure of one chip; what ends the whole work is thrown again. */
