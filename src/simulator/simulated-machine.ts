@@ -1,6 +1,6 @@
 import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
 import { MachineGeometry } from "../machine/index.js";
-import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../wire/index.js";
+import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, BOOT_VERSION, BootOpcode, encodeBoot, SCP_PORT } from "../wire/index.js";
 import { deliverPacket } from "./applications.js";
 import { Bmp } from "./bmp/bmp.js";
 import { BmpController } from "./bmp/controller.js";
@@ -58,12 +58,16 @@ export interface SimulatedMachineOptions {
   readonly programs?: Programs;
   /** Records every datagram of the boards in this file, for Wireshark. Default: nothing is recorded. */
   readonly record?: string;
+  /** Where the boot ROM of the unbooted first board sends its hello, every 4.096 s; the hardware broadcasts it to port 54321. Default: nowhere. */
+  readonly helloTo?: { readonly host: string; readonly port: number };
   /** Ends the machine. */
   readonly signal?: AbortSignal;
 }
 
 /** Silence while the root chip starts and copies itself to its neighbours, ms (boot sheet, section 7). */
 const SILENT_MS = 1200;
+/** Between two hellos of the boot ROM, ms. */
+const HELLO_MS = 4096;
 /** Time in which VER answers 255,255, ms. */
 const NETINIT_MS = 3300;
 
@@ -362,7 +366,19 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#system = undefined;
     for (const board of this.boards) board.attach(undefined);
     this.#rom = new BootRom();
+    this.#sayHello(this.#rom);
     if (this.#isReady) this.#newReady();
+  }
+
+  /** The ROM tells the network that it waits, as long as it does. */
+  #sayHello(rom: BootRom): void {
+    const to = this.#options.helloTo;
+    if (to === undefined || this.#rom !== rom) return;
+    if (this.boards[0]!.powered) {
+      this.bootCounters.sent += 1;
+      this.#bootPort?.send(BOOT_HELLO, to.port, to.host);
+    }
+    this.clock.after(HELLO_MS * (this.#options.timeScale ?? 1), () => this.#sayHello(rom));
   }
 
   #newReady(): void {
@@ -388,6 +404,15 @@ export class SimulatedMachine implements AsyncDisposable {
     for (const { x, y, p } of this.#faults.crashedCores) this.#system.chip(x, y)?.cores[p]?.crash(DATA_ABORT);
   }
 }
+
+const BOOT_HELLO = encodeBoot({
+  version: BOOT_VERSION,
+  opcode: BootOpcode.HELLO,
+  operand1: 0x02010000,
+  operand2: 0,
+  operand3: 0x43505453,
+  data: new Uint8Array(),
+});
 
 const DATA_ABORT = 5;
 const FRAME_SLOTS = 24;
