@@ -211,16 +211,21 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#crashCores();
   }
 
-  /** Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Default: all boards. */
+  /**
+   * Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Boards that keep their supply run on,
+   * without the chips that are gone; without its first board the machine has no root, and all of it is unbooted. Default: all boards.
+   */
   setPower(on: boolean, boards: readonly number[] = this.boards.map((_, index) => index)): void {
-    for (const index of boards) if (this.boards[index] !== undefined) this.boards[index].powered = on;
-    this.#unboot();
+    this.#silence(boards, (board) => {
+      board.powered = on;
+    });
   }
 
   /** Holds the chips of boards in reset (silence), or lets them go (unbooted). */
   holdReset(held: boolean, boards: readonly number[]): void {
-    for (const index of boards) if (this.boards[index] !== undefined) this.boards[index].held = held;
-    this.#unboot();
+    this.#silence(boards, (board) => {
+      board.held = held;
+    });
   }
 
   /** Presses the reset button: the machine is unbooted. */
@@ -329,7 +334,10 @@ export class SimulatedMachine implements AsyncDisposable {
   }
 
   #boot(version: Firmware, values: Uint8Array | undefined): System {
-    const network = new MachineNetwork(this.geometry, this.#options.dead, version.countsBoards);
+    // Boards without supply are not there; the image spreads over the others.
+    const absent = this.boards.filter((board) => !board.powered || board.held).flatMap((board) => this.geometry.chipsOnBoard(board.chip));
+    const dead = { ...this.#options.dead, chips: [...(this.#options.dead?.chips ?? []), ...absent] };
+    const network = new MachineNetwork(this.geometry, dead, version.countsBoards);
     const system = new System({
       network,
       firmware: version,
@@ -379,6 +387,20 @@ export class SimulatedMachine implements AsyncDisposable {
       this.#bootPort?.send(BOOT_HELLO, to.port, to.host);
     }
     this.clock.after(HELLO_MS * (this.#options.timeScale ?? 1), () => this.#sayHello(rom));
+  }
+
+  /** Boards lose their state: all, or some while the others run on. */
+  #silence(boards: readonly number[], change: (board: Board) => void): void {
+    const own = boards.flatMap((index) => this.boards[index] ?? []);
+    for (const board of own) change(board);
+    if (own.includes(this.boards[0]!)) {
+      this.#unboot();
+      return;
+    }
+    for (const board of own) {
+      board.attach(undefined);
+      for (const { x, y } of this.geometry.chipsOnBoard(board.chip)) this.#system?.chip(x, y)?.die();
+    }
   }
 
   #newReady(): void {

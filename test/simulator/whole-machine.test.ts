@@ -32,6 +32,17 @@ describe("a machine of three boards", () => {
     expect((await second.ask({ command: 15, x: 4, y: 8, arg1: 0, arg2: 15 })).payload[0]! > 0).toBe(true);
   });
 
+  it("loses a board and runs on", async () => {
+    await using machine = await SimulatedMachine.start({ board: { triads: [1, 1] }, host: "127.77.3.1", port: 0, timeScale: 0 });
+    await using client = await TestClient.open(machine.boards[0]!.address);
+    machine.setPower(false, [1]);
+    expect(machine.isReady).toBe(true);
+    expect((await client.ask({ command: 0, x: 4, y: 8 })).returnCode).toBe(0x8b);
+    expect((await client.ask({ command: 0, x: 8, y: 4 })).returnCode).toBe(0x80);
+    machine.setPower(false, [0]);
+    expect(machine.isReady).toBe(false);
+  });
+
   it("records every datagram for Wireshark", async () => {
     const folder = mkdtempSync(join(tmpdir(), "spinn-"));
     try {
