@@ -1,1 +1,15 @@
-export {};
+export * from "./aplx.js";
+export * from "./app-id.js";
+export * from "./board-shape.js";
+export * from "./chip.js";
+export * from "./core-state.js";
+export * from "./geometry.js";
+export * from "./link.js";
+export * from "./machine.js";
+export * from "./memory-map.js";
+export * from "./p2p.js";
+export * from "./routing-entry.js";
+export * from "./run-time-error.js";
+export * from "./signal.js";
+export * from "./struct.js";
+export * from "./structs.js";

@@ -23,9 +23,9 @@ export interface ScpRequest<T = void> {
   /** `false` for a request that gets no answer: it ends when it is sent. Default `true`. */
   readonly expectsReply?: boolean;
   /** Waits at least so long for a reply before it is late (APP_COPY_RUN 6 s, power 10 s). Unit ms. Default: the measured round trip decides. */
-  readonly slowMs?: number;
+  readonly slowMs?: number | undefined;
   /** Codes other than RC_OK that are an answer, not an error, once retries are used up (COUNT accepts RC_P2P_NOREPLY). */
-  readonly acceptedCodes?: readonly number[];
+  readonly acceptedCodes?: readonly number[] | undefined;
   /**
    * Payload bytes promised, at least and at most. SC&MP 4.0.0 answers errors of core 0 as RC_OK without data, so the pipeline holds every
    * reply against this and fails the request with `ERR_SPINN_SHORT_REPLY`.

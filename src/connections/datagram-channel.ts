@@ -1,0 +1,28 @@
+import type { SpinnError } from "../errors.js";
+
+/**
+ * The seam between conversations and the network: whole datagrams to and from one peer. `UDPConnection` is the real one; tests put an
+ * in-memory network here, a proxy may too.
+ */
+export interface DatagramChannel {
+  /** The other side, `host:port`. */
+  readonly remote: string;
+  readonly closed: boolean;
+  /**
+   * Hands a datagram to the network. Never throws for the network's sake: what fails is counted and reported to `onError` of the listeners.
+   * The bytes must stay as they are until the peer has answered or the caller has given up.
+   */
+  send(datagram: Uint8Array): void;
+  /** Adds a listener; the function returned takes it out again. */
+  subscribe(listener: DatagramListener): () => void;
+  close(): Promise<void>;
+}
+
+export interface DatagramListener {
+  /** A datagram of the peer. The bytes belong to the listeners: nobody writes them again. */
+  onDatagram(datagram: Uint8Array): void;
+  /** A failed send or a refusal (ICMP port unreachable). Not fatal by itself: a rebooting board does this. */
+  onError?(error: SpinnError): void;
+  /** The channel has been closed; nothing more will come. */
+  onClose?(): void;
+}

@@ -1,0 +1,76 @@
+import { type ApplicationStart, endFlood, floodData, selectFlood, startFlood } from "../commands/index.js";
+import { SpinnError } from "../errors.js";
+import { coresOfMask } from "../machine/index.js";
+import { SCP_MAX_DATA } from "../wire/index.js";
+import type { CallOptions } from "./call-options.js";
+import type { CoreSet } from "./core-set.js";
+import type { Distributor } from "./load.js";
+import type { Session } from "./session.js";
+import { readSystemNumber } from "./struct-fields.js";
+
+/** A flood announces its blocks in one byte. */
+const MAX_BLOCKS = 255;
+
+/**
+ * Brings an image to chips by flooding it through the whole machine (SC&MP up to 3.4.1): start, selection of chips and cores, data, end. Every
+ * chip takes the data, those selected start. Nothing tells whether it worked: the states of the cores do.
+ */
+export class FloodFill implements Distributor {
+  readonly #session: Session;
+  readonly #image: Uint8Array;
+  readonly #start: Omit<ApplicationStart, "cores">;
+  #id = 0;
+
+  constructor(session: Session, image: Uint8Array, start: Omit<ApplicationStart, "cores">) {
+    if (image.length > MAX_BLOCKS * SCP_MAX_DATA) {
+      throw new SpinnError(
+        "ERR_SPINN_FILE",
+        `an application of ${image.length} bytes cannot be flooded: ${MAX_BLOCKS * SCP_MAX_DATA} is the most`,
+        {
+          hint: "boot SC&MP 4, which copies applications of any size",
+        },
+      );
+    }
+    this.#session = session;
+    this.#image = image;
+    this.#start = start;
+  }
+
+  async start(cores: CoreSet, options: CallOptions): Promise<ReadonlyMap<number, string>> {
+    const session = this.#session;
+    const { root } = session;
+    const flood = { chip: root };
+    const buffer = await readSystemNumber(session, root, "sdram_sys", options);
+    const blocks = Math.ceil(this.#image.length / SCP_MAX_DATA);
+    // A new even id for each flood: chips still busy with the last one do not mix them up.
+    this.#id = (this.#id % 254) + 2;
+    // Steps in strict order, one at a time: chips ignore a selection that comes before the start and data that come before either.
+    await session.call(startFlood(this.#id, blocks, undefined, flood), options);
+    for (const { region, mask } of floodRegions(cores)) await session.call(selectFlood(region, coresOfMask(mask), flood), options);
+    for (let block = 0; block < blocks; block += 1) {
+      const offset = block * SCP_MAX_DATA;
+      const data = this.#image.subarray(offset, offset + SCP_MAX_DATA);
+      await session.call(floodData(this.#id, block, buffer + offset, data, flood), options);
+    }
+    await session.call(endFlood(this.#id, { ...this.#start, cores: [] }, flood), options);
+    return new Map();
+  }
+}
+
+/**
+ * Selections that together name exactly these cores: blocks of 4 x 4 chips, one per block and mask of cores, in the strictly ascending order
+ * (region, then cores) that the firmware asks for. Source: spinnaker_tools `scamp/scamp-nn.c`.
+ */
+export function floodRegions(cores: CoreSet): { readonly region: number; readonly mask: number }[] {
+  const regions = new Map<string, { region: number; mask: number }>();
+  for (const chip of cores.chips) {
+    const mask = cores.maskOf(chip);
+    const block = (((chip.x & 0xfc) << 24) | ((chip.y & 0xfc) << 16) | 0x30000) >>> 0;
+    const bit = 1 << ((chip.y & 3) * 4 + (chip.x & 3));
+    const key = `${block}/${mask}`;
+    const known = regions.get(key);
+    if (known === undefined) regions.set(key, { region: (block | bit) >>> 0, mask });
+    else known.region = (known.region | bit) >>> 0;
+  }
+  return [...regions.values()].sort((a, b) => a.region - b.region || a.mask - b.mask);
+}
