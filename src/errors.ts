@@ -21,7 +21,8 @@ export type SpinnErrorCode =
   | "ERR_SPINN_FILE" // a file is missing, truncated or not what it should be
   | "ERR_SPINN_SCRIPT" // a bring-up script is wrong; carries line and column
   | "ERR_SPINN_REFUSED" // refused for safety
-  | "ERR_SPINN_ADDRESS_IN_USE"; // a local port is taken
+  | "ERR_SPINN_ADDRESS_IN_USE" // a local port is taken
+  | "ERR_SPINN_REMOTE"; // the far side of a call failed, and said how
 
 export interface SpinnErrorDetails {
   /** What to do next, as a sentence for a person. */

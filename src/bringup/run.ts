@@ -92,7 +92,7 @@ class Run {
     try {
       this.#tell({ type: "start", script: this.#script.name, steps: this.#script.steps.length, skipped });
       for (; index < this.#script.steps.length; index++) {
-        await this.#step(index);
+        await this.#step(index, skipped > 0 && index === skipped);
         await this.#save(index + 1);
       }
     } catch (error) {
@@ -104,7 +104,7 @@ class Run {
     return this.#finish("done");
   }
 
-  async #step(index: number): Promise<void> {
+  async #step(index: number, again: boolean): Promise<void> {
     throwIfAborted(this.#signal);
     const step = this.#script.steps[index]!;
     const number = index + 1;
@@ -123,6 +123,7 @@ class Run {
         access: this.#access,
         signal: this.#signal,
         appId: this.#script.appId,
+        again,
         onProgress: (progress) => this.#tell({ type: "step-progress", step: number, progress }),
         file: ({ input }) => this.#files.get(input)!.bytes,
         output: (name, bytes) => writeWhole(this.#options.outputFolder ?? ".", name, bytes),
@@ -148,7 +149,7 @@ class Run {
     const next = canResume
       ? `${index} of ${total} steps are done and remembered: run again with resume to go on at step ${index + 1}`
       : undefined;
-    const hint = [error.hint, `the board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
+    const hint = [error.hint?.replace(/\.$/, ""), `The board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
     const { board, request, returnCode } = error;
     const wrapped = new SpinnError(error.code, words + error.message, { hint, board, request, returnCode, cause: error });
     await this.#finish(isAbort(error) ? "aborted" : "failed", wrapped, boardNow);
@@ -236,8 +237,8 @@ function definedMembers<T extends object>(value: T): Partial<T> {
 function checkAddresses(script: Script, board: BoardAddress): void {
   const problems = new Problems(script.path ?? script.name);
   for (const { needs, place, words } of script.steps) {
-    if (needs === "board" && board.host === undefined) problems.add(place, `"${words}" needs the address of the board`);
-    if (needs === "bmp" && board.bmp === undefined) problems.add(place, `"${words}" needs the address of the BMP`);
+    if (needs.includes("board") && board.host === undefined) problems.add(place, `"${words}" needs the address of the board`);
+    if (needs.includes("bmp") && board.bmp === undefined) problems.add(place, `"${words}" needs the address of the BMP`);
   }
   problems.throwIfAny();
 }

@@ -24,6 +24,8 @@ export interface ApplicationCopy {
   readonly sizeBytes: number;
   /** See {@link imageChecksum}. Default: not checked. */
   readonly checksum?: number | undefined;
+  /** How long the copy may take before it is taken for lost. Unit ms. Default 6000, as SpiNNMan. */
+  readonly slowMs?: number | undefined;
 }
 
 // 10 tries per word over the link; SpiNNMan allows 6 s.
@@ -107,7 +109,7 @@ function copyRequest(chip: Target, copy: ApplicationCopy, word: number, repeatab
     minReply: 0,
     // Four bytes are the checksum that the chip computed: RC_SUM, which 4.0.0 delivers as RC_OK.
     maxReply: 4,
-    slowMs: COPY_SLOW_MS,
+    slowMs: copy.slowMs ?? COPY_SLOW_MS,
     acceptedCodes: [ReturnCode.SUM],
     decode(datagram, returnCode) {
       if (returnCode === ReturnCode.OK && datagram.length < 18) return;

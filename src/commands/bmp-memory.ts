@@ -4,9 +4,6 @@ import { unitFor } from "./address.js";
 import { BmpRequest } from "./bmp-request.js";
 import { EMPTY_ONCE, EMPTY_REPEATABLE, replyBytes } from "./shaped-request.js";
 
-/** 4 KiB of RAM in which flash writes are put together. */
-export const BMP_FLASH_BUFFER = 0x10000000;
-
 // The LPC1768's memories (user manual UM10360, memory map): flash, local RAM, boot ROM, the two AHB RAM banks.
 const MEMORIES: readonly (readonly [from: number, to: number])[] = [
   [0, 0x80000],

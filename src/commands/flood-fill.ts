@@ -1,5 +1,5 @@
 import { checkInteger, hex32, SpinnError } from "../errors.js";
-import { type Signal, signalName } from "../machine/index.js";
+import { LINK_COUNT, type Signal, signalName } from "../machine/index.js";
 import { Command, SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
 import { checkWords } from "./address.js";
 import { type ApplicationStart, applicationCores, startWord } from "./application.js";
@@ -66,8 +66,9 @@ export function floodData(id: number, block: number, address: number, data: Uint
   const { chip, forward, retry } = checkOptions(options);
   const arg1 = (forward << 24) | (retry << 16) | checkId(id);
   const arg2 = (block << 16) | ((data.length / 4 - 1) << 8);
-  // Each word is one packet with a pause behind it; 66 packets of 24 us and a millisecond on each chip are far below this.
-  const shape = { ...EMPTY_REPEATABLE, slowMs: 50 };
+  // The reply comes when every word, and a packet before and behind them, has left on every link, with a pause before each (`ff_nn_send`).
+  const packets = (data.length / 4 + 2) * LINK_COUNT * ((retry & 7) + 1);
+  const shape = { ...EMPTY_REPEATABLE, slowMs: 50 + Math.ceil((packets * (retry & 0xf8)) / 1000) };
   return new ShapedRequest(
     shape,
     Command.FFD,

@@ -2,6 +2,8 @@ import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
 import { MachineGeometry } from "../machine/index.js";
 import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../wire/index.js";
 import { deliverPacket } from "./applications.js";
+import { Bmp } from "./bmp/bmp.js";
+import { BmpController } from "./bmp/controller.js";
 import { Board } from "./board.js";
 import { BootRom } from "./boot-rom.js";
 import type { Chip } from "./chip.js";
@@ -27,12 +29,19 @@ export interface SimulatedMachineOptions {
   readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] };
   /** IPv4 address of the first board; further boards take the next ones. Default `127.0.0.1`. */
   readonly host?: string;
+  /**
+   * IPv4 address of the BMP of the first board; further ones take the next addresses. Only 48-chip boards have a BMP.
+   * Default: 128 addresses after the board, e.g. `127.0.0.129`; with `port: 0` the address of the board and a port of its own.
+   */
+  readonly bmpHost?: string;
   /** UDP port of SCP on every board; 0 takes any free one. Default 17893, the firmware's. */
   readonly port?: number;
   /** UDP port of the boot ROM of the first board. Default 54321, the ROM's; with `port: 0` any free one. */
   readonly bootPort?: number;
   /** Version of SC&MP that answers until an image says otherwise. Default `4.0.0`. */
   readonly scamp?: string;
+  /** Whether the boards have their supply from the start; without it they are not booted. Default `true`. */
+  readonly powered?: boolean;
   /** Whether the machine is booted from the start. Default `true`. */
   readonly booted?: boolean;
   /** Whether core 0 answers errors as RC_OK without data. Default: as the firmware does (4.0.0 does). */
@@ -70,6 +79,8 @@ const NETINIT_MS = 3300;
  */
 export class SimulatedMachine implements AsyncDisposable {
   readonly boards: readonly Board[];
+  /** The board management processors, in the order of the boards; none for a board of 4 chips. */
+  readonly bmps: readonly Bmp[] = [];
   readonly geometry: MachineGeometry;
   readonly clock: Clock;
   readonly bootCounters = new Counters();
@@ -126,6 +137,7 @@ export class SimulatedMachine implements AsyncDisposable {
     const recorder = options.record === undefined ? undefined : new Recorder(options.record);
     const boards: Board[] = [];
     const injectors: FaultInjector[] = [];
+    let machine: SimulatedMachine | undefined;
     try {
       const host = options.host ?? "127.0.0.1";
       for (const [index, chip] of geometry.ethernetChips.entries()) {
@@ -136,18 +148,21 @@ export class SimulatedMachine implements AsyncDisposable {
         const wanted = boards[0]?.address.port ?? port;
         boards.push(await Board.open(chip, addressAfter(host, index), wanted, clock, injector, recorder));
       }
-      const machine = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
+      machine = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
       await machine.#openBoot(options.bootPort ?? (port === 0 ? 0 : BOOT_PORT));
-      throwIfAborted(options.signal);
       options.signal?.addEventListener("abort", machine.#abort, { once: true });
+      await machine.#openBmps();
+      throwIfAborted(options.signal);
       machine.setFaults(options.faults ?? {});
-      if (options.booted ?? true) machine.#becomeReady(machine.#boot(machine.#firmware, undefined));
+      for (const board of boards) board.powered = options.powered ?? true;
+      if ((options.booted ?? true) && (options.powered ?? true)) machine.#becomeReady(machine.#boot(machine.#firmware, undefined));
       else machine.#unboot();
       return machine;
     } catch (error) {
       clock.close();
-      recorder?.close();
+      await machine?.close();
       await Promise.all(boards.map((board) => board.close()));
+      recorder?.close();
       throw error;
     }
   }
@@ -198,6 +213,12 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#unboot();
   }
 
+  /** Holds the chips of boards in reset (silence), or lets them go (unbooted). */
+  holdReset(held: boolean, boards: readonly number[]): void {
+    for (const index of boards) if (this.boards[index] !== undefined) this.boards[index].held = held;
+    this.#unboot();
+  }
+
   /** Presses the reset button: the machine is unbooted. */
   reset(): void {
     this.#unboot();
@@ -218,7 +239,7 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#system?.close();
     this.clock.close();
     if (!this.#isReady) this.#rejectReady(new SpinnError("ERR_SPINN_CLOSED", "the simulated machine was closed before it was booted"));
-    await Promise.all([...this.boards.map((board) => board.close()), this.#bootPort?.close()]);
+    await Promise.all([...this.boards.map((board) => board.close()), ...this.bmps.map((bmp) => bmp.close()), this.#bootPort?.close()]);
     this.#recorder?.close();
   }
 
@@ -239,8 +260,46 @@ export class SimulatedMachine implements AsyncDisposable {
     );
   }
 
+  /** One BMP for each 48-chip board, 24 boards to a frame; a board alone has no backplane. */
+  async #openBmps(): Promise<void> {
+    if (this.geometry.board === "spin3") return;
+    const { options, boards } = { options: this.#options, boards: this.boards };
+    const alone = boards.length === 1;
+    const anyPort = (options.port ?? SCP_PORT) === 0;
+    const firstHost = options.bmpHost ?? (anyPort ? boards[0]!.address.host : addressAfter(boards[0]!.address.host, 128));
+    const frames: (BmpController | undefined)[][] = [];
+    for (const [index, board] of boards.entries()) {
+      const frame = Math.floor(index / FRAME_SLOTS);
+      const host = addressAfter(firstHost, index);
+      const identity = {
+        frame: alone ? FRAME_ALONE : 1 + frame,
+        slot: index % FRAME_SLOTS,
+        ip: octets(host),
+        boardIp: octets(board.address.host),
+        hasBackplane: !alone,
+      };
+      const control = {
+        power: (slot: number, on: boolean) => this.setPower(on, [frame * FRAME_SLOTS + slot]),
+        reset: (slot: number, held: boolean) => this.holdReset(held, [frame * FRAME_SLOTS + slot]),
+      };
+      const slots = Math.min(FRAME_SLOTS, boards.length - frame * FRAME_SLOTS);
+      const controller = new BmpController(identity, slots, options.powered ?? true, control);
+      frames[frame] ??= [];
+      frames[frame][identity.slot] = controller;
+      const setup = {
+        clock: this.clock,
+        recorder: this.#recorder,
+        timeScale: options.timeScale ?? 1,
+        delayMs: () => this.#faults.bmpDelayMs,
+        frame: frames[frame],
+      };
+      const port = anyPort ? (this.bmps[0]?.address.port ?? 0) : boards[0]!.address.port;
+      (this.bmps as Bmp[]).push(await Bmp.open(host, port, controller, setup));
+    }
+  }
+
   #bootDatagram(bytes: Buffer): void {
-    if (!this.boards[0]!.powered) this.bootCounters.dropped.unpowered += 1;
+    if (!this.boards[0]!.powered || this.boards[0]!.held) this.bootCounters.dropped.unpowered += 1;
     else if (this.#rom === undefined) this.bootCounters.dropped.nobodyListens += 1;
     else {
       const image = this.#rom.receive(bytes);
@@ -331,6 +390,9 @@ export class SimulatedMachine implements AsyncDisposable {
 }
 
 const DATA_ABORT = 5;
+const FRAME_SLOTS = 24;
+/** Frame number of a board without backplane. */
+const FRAME_ALONE = 240;
 
 function geometryOf(board: NonNullable<SimulatedMachineOptions["board"]>): MachineGeometry {
   if (board === "spin3") return MachineGeometry.spin3();
