@@ -101,8 +101,8 @@ function fillBytes(target: Target, from: number, to: number, word: number): Gene
   return writeRequests(target, from, bytes);
 }
 
-/** Who serves a range: the core itself for private memory, else the monitor. */
-function targetOf(place: Target, address: number, length: number, access: "read" | "write" = "read"): Target {
+/** Who serves a range: the core itself for private memory, else the monitor. Throws what reading and writing there would throw. */
+export function targetOf(place: Target, address: number, length: number, access: "read" | "write" = "read"): Target {
   const area = checkAddressRange(address, length);
   if (!area.perCore) return { x: place.x, y: place.y };
   if (place.p === undefined) {
