@@ -1,1 +1,27 @@
-export {};
+/**
+ * Bring-up: declared steps run in order, from a script in YAML or an object.
+ *
+ * ```ts
+ * const script = await loadScript("bringup.yaml", { variables: { host: "192.168.240.1" } });
+ * const report = await runBringup(script, { onProgress: console.error });
+ * ```
+ */
+export { type BringupBmp, type BringupDevices, type BringupMachine, NETWORK_DEVICES } from "./devices.js";
+export type { JsonSchema } from "./kind.js";
+export type { Place, Problem } from "./problems.js";
+export { type BringupReport, formatReport, type StepReport, type StepStatus } from "./report.js";
+export { type BringupEvent, type BringupOptions, runBringup } from "./run.js";
+export {
+  type BoardAddress,
+  type BringupScript,
+  bringup,
+  loadScript,
+  parseScript,
+  type Script,
+  type ScriptOptions,
+  type ScriptStep,
+  scriptSchema,
+} from "./script.js";
+export type { Seen, StepContext } from "./step.js";
+export { type BringupStep, STEP_KINDS, type StepName } from "./steps/index.js";
+export type { Variables } from "./variables.js";

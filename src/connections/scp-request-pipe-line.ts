@@ -494,12 +494,12 @@ export class SCPRequestPipeLine {
   #expire(slot: Slot, now: number, onlyWait: boolean): void {
     const { request } = slot;
     if (request === undefined) return; // a callback of an earlier one has closed the pipeline
-    if (slot.resting) {
-      this.#resend(slot, now);
-      return;
-    }
     if (slot.run!.over) {
       this.#release(slot, Fate.GIVEN_UP);
+      return;
+    }
+    if (slot.resting) {
+      this.#resend(slot, now);
       return;
     }
     if (!request.repeatable) {
@@ -531,8 +531,16 @@ export class SCPRequestPipeLine {
     this.#transmit(slot, now);
   }
 
-  /** After a busy code: the slot keeps its place and sends again a little later, on its own; the others go on. */
+  /**
+   * After a busy code: the slot keeps its place and sends again a little later, on its own; the others go on. The exchange is over, so the
+   * next one gets a number of its own: a copy of the busy reply, made by the network, must not be taken for the answer to it.
+   */
   #rest(slot: Slot, now: number): void {
+    const sequence = this.#sequences.take(slot.index, now);
+    if (sequence >= 0) {
+      this.#sequences.retire(slot.sequence, Fate.ANSWERED, now + 2 * this.#packetTimeoutMs);
+      slot.renumber(sequence);
+    }
     const pauseMs = Math.min(BUSY_CEILING_MS, BUSY_PAUSE_MS * 2 ** Math.min(slot.sends - 1, 10));
     slot.resting = true;
     slot.deadlineMs = now + pauseMs * (1 + (slot.sequence % 16) / 64);

@@ -68,6 +68,13 @@ export class Slot {
     this.reasons = undefined;
   }
 
+  /** Gives the request a new sequence number. */
+  renumber(sequence: number): void {
+    this.sequence = sequence;
+    this.#buffer[12] = sequence;
+    this.#buffer[13] = sequence >>> 8;
+  }
+
   sameCore(other: ScpRequest<unknown>): boolean {
     const request = this.request!;
     return request.x === other.x && request.y === other.y && request.p === other.p;

@@ -88,17 +88,17 @@ export async function free(session: Session, chip: ChipCoordinates, address: num
 }
 
 /** Gives back all SDRAM of an application on a chip; resolves with the number of blocks (a lost reply makes it 0). */
-export function freeAll(session: Session, chip: ChipCoordinates, appId: number, options: CallOptions = {}): Promise<number> {
+export async function freeAll(session: Session, chip: ChipCoordinates, appId: number, options: CallOptions = {}): Promise<number> {
   return session.call(freeSdramOf(chip, checkAppId(appId)), options);
 }
 
 /** Free SDRAM of a chip, bytes. */
-export function space(session: Session, chip: ChipCoordinates, options: CallOptions = {}): Promise<SdramSpace> {
+export async function space(session: Session, chip: ChipCoordinates, options: CallOptions = {}): Promise<SdramSpace> {
   return session.call(getSdramSpace(chip), options);
 }
 
 /** The block of an application with this tag, `undefined` for none. */
-export function findByTag(
+export async function findByTag(
   session: Session,
   chip: ChipCoordinates,
   appId: number,
@@ -122,8 +122,13 @@ async function refusal(
   cause: SpinnError,
   options: CallOptions,
 ): Promise<SpinnError> {
-  const holder = tag === 0 ? undefined : await session.call(findSdramByTag(chip, appId, tag), options);
-  const { largestBlock, free: freeBytes } = await session.call(getSdramSpace(chip), options);
+  const look = async (): Promise<{ holder: number | undefined; room: SdramSpace }> => ({
+    holder: tag === 0 ? undefined : await session.call(findSdramByTag(chip, appId, tag), options),
+    room: await session.call(getSdramSpace(chip), options),
+  });
+  const found = await look().catch(() => undefined);
+  if (found === undefined) return cause;
+  const { holder, room } = found;
   const where = `chip ${formatChip(chip)} gives no ${sizeBytes} bytes of SDRAM to app ${appId}`;
   const details = { board: session.remote, cause, ...(cause.request === undefined ? {} : { request: cause.request }) };
   if (holder !== undefined) {
@@ -132,7 +137,7 @@ async function refusal(
       hint: "use another tag, or free that block first",
     });
   }
-  return new SpinnError("ERR_SPINN_MEMORY", `${where}: ${freeBytes} bytes are free, the largest block is ${largestBlock}`, {
+  return new SpinnError("ERR_SPINN_MEMORY", `${where}: ${room.free} bytes are free, the largest block is ${room.largestBlock}`, {
     ...details,
     hint: "stop applications that are no longer needed, or ask for less",
   });

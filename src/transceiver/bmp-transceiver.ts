@@ -90,11 +90,11 @@ export class BMPTransceiver {
   }
 
   /** Version of the BMP of a board; `ERR_SPINN_RETURN_CODE` (RC_ROUTE) for a slot that was never heard. */
-  readVersion(board: number, options: CallOptions = {}): Promise<BmpVersion> {
+  async readVersion(board: number, options: CallOptions = {}): Promise<BmpVersion> {
     return this.#call(getBmpVersion(board), options);
   }
 
-  readSerial(board: number, options: CallOptions = {}): Promise<BmpSerial> {
+  async readSerial(board: number, options: CallOptions = {}): Promise<BmpSerial> {
     return this.#call(getBmpSerial(board), options);
   }
 
@@ -113,7 +113,7 @@ export class BMPTransceiver {
   }
 
   /** Voltages, temperatures, fans. */
-  readSensors(board: number, options: CallOptions = {}): Promise<BoardStatus> {
+  async readSensors(board: number, options: CallOptions = {}): Promise<BoardStatus> {
     return this.#call(getBoardStatus(board), options);
   }
 
@@ -141,12 +141,12 @@ export class BMPTransceiver {
   }
 
   /** Switches boards off. */
-  powerOff(boards: readonly number[], options: CallOptions & { readonly delayMs?: number | undefined } = {}): Promise<void> {
+  async powerOff(boards: readonly number[], options: CallOptions & { readonly delayMs?: number | undefined } = {}): Promise<void> {
     return this.#call(setPower(false, boards, { delayMs: options.delayMs, via: via(boards) }), options);
   }
 
   /** Resets boards: their machines must be booted again. Leave a second after a release before talking to a board. */
-  reset(
+  async reset(
     boards: readonly number[],
     action: ResetAction = "pulse",
     options: CallOptions & { readonly fpgas?: boolean | undefined; readonly delayMs?: number | undefined } = {},
@@ -160,11 +160,11 @@ export class BMPTransceiver {
   }
 
   /** Registers of FPGA 0..2 from a byte address, 1..64 words. */
-  readFpga(board: number, fpga: number, address: number, count = 1, options: CallOptions = {}): Promise<number[]> {
+  async readFpga(board: number, fpga: number, address: number, count = 1, options: CallOptions = {}): Promise<number[]> {
     return this.#call(readFpga(board, fpga, address, count), options);
   }
 
-  writeFpga(board: number, fpga: number, address: number, values: readonly number[], options: CallOptions = {}): Promise<void> {
+  async writeFpga(board: number, fpga: number, address: number, values: readonly number[], options: CallOptions = {}): Promise<void> {
     return this.#call(writeFpga(board, fpga, address, values), options);
   }
 

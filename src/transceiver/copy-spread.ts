@@ -27,6 +27,8 @@ export class CopySpread implements Distributor {
   /** Chips whose load buffer holds the image. At most the chips of the machine, as are the broken links. */
   readonly #have = new Set<number>();
   readonly #broken = new Set<number>();
+  /** Why chips do not have it yet, by `chipKey`. */
+  readonly #failures = new Map<number, string>();
   #buffer: number | undefined;
 
   constructor(session: Session, image: Uint8Array, start: Omit<ApplicationStart, "cores">) {
@@ -41,7 +43,10 @@ export class CopySpread implements Distributor {
     const reasons = new Map<number, string>();
     await this.#writeRoot(options);
     const tree = copyTree(session.knownMachine, this.#have, cores.chips, this.#broken);
-    for (const chip of tree.unreachable) reasons.set(chipKey(chip.x, chip.y), "no working link leads to the chip");
+    for (const chip of tree.unreachable) {
+      const key = chipKey(chip.x, chip.y);
+      reasons.set(key, this.#failures.get(key) ?? "no working link leads to the chip");
+    }
     const sources = [...tree.steps.keys()].filter((key) => this.#have.has(key));
     await Promise.all(sources.map((key) => this.#spread(tree.steps, key, reasons, options)));
     const ready = cores.chips.filter((chip) => this.#have.has(chipKey(chip.x, chip.y)));
@@ -70,7 +75,6 @@ export class CopySpread implements Distributor {
       const failure = await this.#copy(step, options);
       if (failure === undefined) {
         this.#have.add(childKey);
-        reasons.delete(childKey);
         const branch = this.#spread(steps, childKey, reasons, options);
         // It may fail while this chip still serves its next reader; Promise.all below takes the failure up.
         branch.catch(() => undefined);
@@ -121,6 +125,7 @@ export class CopySpread implements Distributor {
 
   #markBelow(steps: ReadonlyMap<number, readonly CopyStep[]>, key: number, failure: string, reasons: Map<number, string>): void {
     reasons.set(key, failure);
+    this.#failures.set(key, failure);
     for (const step of steps.get(key) ?? []) this.#markBelow(steps, chipKey(step.chip.x, step.chip.y), failure, reasons);
   }
 }

@@ -35,7 +35,7 @@ export async function setIpTag(session: Session, tag: number, destination: TagDe
 }
 
 /** Takes a free tag of the pool that replies are served from; resolves with its number. Prefer {@link setIpTag} with a number. */
-export function takeIpTag(session: Session, destination: TagDestination, options: TagOptions = {}): Promise<number> {
+export async function takeIpTag(session: Session, destination: TagDestination, options: TagOptions = {}): Promise<number> {
   return session.call(newTag(ethernetOf(session, options), destination), options);
 }
 
@@ -58,17 +58,17 @@ export async function listIpTags(session: Session, options: TagOptions = {}): Pr
   return tags;
 }
 
-export function clearIpTag(session: Session, tag: number, options: TagOptions = {}): Promise<void> {
+export async function clearIpTag(session: Session, tag: number, options: TagOptions = {}): Promise<void> {
   return session.call(clearTag(ethernetOf(session, options), tag), options);
 }
 
 /** Sizes of the table, and how long tags lent to replies live. */
-export function readTagPool(session: Session, options: TagOptions = {}): Promise<TagPool> {
+export async function readTagPool(session: Session, options: TagOptions = {}): Promise<TagPool> {
   return session.call(getTagPool(ethernetOf(session, options)), options);
 }
 
 /** How long tags lent to replies live: code n is 2^(n-1) ticks of 10 ms; 9 (2.56 s) is usual. Resolves with what held before. */
-export function setTransientTagTimeout(session: Session, code: number, options: TagOptions = {}): Promise<TagPool> {
+export async function setTransientTagTimeout(session: Session, code: number, options: TagOptions = {}): Promise<TagPool> {
   return session.call(setTagTimeout(ethernetOf(session, options), code), options);
 }
 

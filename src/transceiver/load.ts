@@ -124,11 +124,17 @@ async function readNotStarted(session: Session, wanted: CoreSet, options: LoadOp
   await session.forEach(
     wanted.chips,
     async (chip, { signal }) => {
+      const cores = coresOfMask(wanted.maskOf(chip));
+      if (options.force !== true) {
+        // One request instead of nine. The cores were IDLE before, so whoever is in the right state now got there by this load.
+        const { coreStates } = await session.call(getChipInfo(chip), { signal });
+        if (cores.every((p) => isStarted(coreStates[p]!, options))) return;
+      }
       const status = await readChipStatus(session, chip, { signal });
-      for (const p of coresOfMask(wanted.maskOf(chip))) {
+      for (const p of cores) {
         const core = status[p]!;
         if (core.appId === options.appId && isCrashed(core.state)) crashed.push(core);
-        else if (!hasStarted(core, options)) late.push(core);
+        else if (core.appId !== options.appId || !isStarted(core.state, options)) late.push(core);
       }
     },
     options,
@@ -146,9 +152,9 @@ async function readNotStarted(session: Session, wanted: CoreSet, options: LoadOp
   );
 }
 
-function hasStarted(core: CoreStatus, options: LoadOptions): boolean {
-  if (core.appId !== options.appId) return false;
-  return options.wait ? core.state === CoreState.WAIT : core.state >= CoreState.WAIT && core.state <= CoreState.EXIT;
+/** Waiting, or anywhere from its main function to its end. */
+function isStarted(state: number, options: LoadOptions): boolean {
+  return options.wait ? state === CoreState.WAIT : state >= CoreState.WAIT && state <= CoreState.EXIT;
 }
 
 function notStarted(

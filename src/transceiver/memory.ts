@@ -55,6 +55,34 @@ export async function writeMemory(
   await session.run(target, counted(writeRequests(target, address, data), progress), options);
 }
 
+/** Reads memory back and compares. Throws `ERR_SPINN_VERIFY` naming the first byte that differs, and how many do. */
+export async function verifyMemory(
+  session: Session,
+  place: Target,
+  address: number,
+  expected: Uint8Array,
+  options: LongCallOptions = {},
+): Promise<void> {
+  const found = await readMemory(session, place, address, expected.length, options);
+  let first = -1;
+  let count = 0;
+  for (let i = 0; i < expected.length; i += 1) {
+    if (found[i] === expected[i]) continue;
+    if (first < 0) first = i;
+    count += 1;
+  }
+  if (first < 0) return;
+  const bytes = `${hex8(found[first]!)} where ${hex8(expected[first]!)} is expected`;
+  throw new SpinnError(
+    "ERR_SPINN_VERIFY",
+    `chip ${formatChip(place)} holds ${bytes} at ${hex32(address + first)}; ${count} of ${expected.length} bytes differ`,
+    {
+      hint: "a program may write there, or the memory is faulty",
+      board: session.remote,
+    },
+  );
+}
+
 /** Largest piece of one FILL: the monitor serves nothing else meanwhile. Its bus writes some 16 bytes per us, so this is about 4 ms. */
 const FILL_PIECE = 0x10000;
 
@@ -125,4 +153,8 @@ function* counted<T>(requests: Iterable<ScpRequest<T>>, progress: ProgressCounte
     yield request;
     progress.add(request.arg2);
   }
+}
+
+function hex8(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0")}`;
 }

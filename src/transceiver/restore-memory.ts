@@ -2,9 +2,9 @@ import { crc32 } from "node:zlib";
 import { SpinnError } from "../errors.js";
 import { BlockFile } from "./block-file.js";
 import { ProgressCounter } from "./call-options.js";
-import { readInto, writeMemory } from "./memory.js";
+import { readInto, verifyMemory, writeMemory } from "./memory.js";
 import { BufferPool, cutIntoBlocks, type MemoryBlock, type MemoryRange } from "./memory-range.js";
-import { BLOCKS_AT_A_TIME, compare, sizeOf, type TransferOptions, type TransferResult, transfer } from "./save-memory.js";
+import { BLOCKS_AT_A_TIME, sizeOf, type TransferOptions, type TransferResult, transfer } from "./save-memory.js";
 import type { Session } from "./session.js";
 import type { TransferJournal } from "./transfer-journal.js";
 
@@ -36,7 +36,7 @@ export async function restoreMemory(
         const bytes = buffer.subarray(0, block.length);
         if ((await file.read(bytes, block.offset)) < block.length) throw shortFile(path, "it became shorter while it was read");
         await writeMemory(session, block, block.address, bytes, { signal });
-        if (options.verify) await compare(session, block, bytes, buffers, signal);
+        if (options.verify) await verifyMemory(session, block, block.address, bytes, { signal });
         await journal?.add(block.index, bytes);
         progress.add(block.length);
       });

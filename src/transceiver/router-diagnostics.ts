@@ -90,12 +90,12 @@ export async function readRouterCounters(
 }
 
 /** Sets all counters of a chip to 0. */
-export function clearRouterCounters(session: Session, chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
+export async function clearRouterCounters(session: Session, chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
   return writeWord(session, chip, ROUTER_DIAGNOSTIC_CONTROL, 0xffffffff, options);
 }
 
 /** The filter of counter 0..15. */
-export function readRouterFilter(session: Session, chip: ChipCoordinates, index: number, options: CallOptions = {}): Promise<number> {
+export async function readRouterFilter(session: Session, chip: ChipCoordinates, index: number, options: CallOptions = {}): Promise<number> {
   return readWord(session, chip, ROUTER_FILTERS + 4 * checkFilter(index), options);
 }
 
@@ -103,7 +103,7 @@ export function readRouterFilter(session: Session, chip: ChipCoordinates, index:
  * What counter 0..15 counts: packet type 3:0, emergency 7:4, mode 8, default route 11:10, payload 13:12, source 15:14, destination 24:16.
  * 12 to 15 are free for users.
  */
-export function writeRouterFilter(
+export async function writeRouterFilter(
   session: Session,
   chip: ChipCoordinates,
   index: number,
@@ -129,7 +129,7 @@ async function readWord(session: Session, chip: ChipCoordinates, address: number
   return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
 }
 
-function writeWord(session: Session, chip: ChipCoordinates, address: number, value: number, options: CallOptions): Promise<void> {
+async function writeWord(session: Session, chip: ChipCoordinates, address: number, value: number, options: CallOptions): Promise<void> {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value, true);
   return writeMemory(session, chip, address, bytes, options);

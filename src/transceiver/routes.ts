@@ -69,12 +69,12 @@ export async function readRoutes(session: Session, chip: ChipCoordinates, option
 }
 
 /** Clears every entry but SC&MP's own, whoever owns it. */
-export function clearRoutes(session: Session, chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
+export async function clearRoutes(session: Session, chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
   return session.call(initRouter(chip), options);
 }
 
 /** Frees and clears the entries of an application; resolves with the number of rows freed (a lost reply makes it 0). */
-export function freeRoutes(session: Session, chip: ChipCoordinates, appId: number, options: CallOptions = {}): Promise<number> {
+export async function freeRoutes(session: Session, chip: ChipCoordinates, appId: number, options: CallOptions = {}): Promise<number> {
   return session.call(freeRouterEntriesOf(chip, checkAppId(appId), true), options);
 }
 
@@ -88,7 +88,12 @@ export async function readFixedRoute(session: Session, chip: ChipCoordinates, op
   return decodeRoute(await session.call(getFixedRoute(chip), options));
 }
 
-export function writeFixedRoute(session: Session, chip: ChipCoordinates, route: FixedRoute, options: CallOptions = {}): Promise<void> {
+export async function writeFixedRoute(
+  session: Session,
+  chip: ChipCoordinates,
+  route: FixedRoute,
+  options: CallOptions = {},
+): Promise<void> {
   return session.call(setFixedRoute(chip, encodeRoute(route)), options);
 }
 
@@ -153,10 +158,11 @@ async function refusal(
   cause: SpinnError,
   options: CallOptions,
 ): Promise<SpinnError> {
-  const { freeRouterEntries } = await session.call(getChipInfo(chip), options);
+  const info = await session.call(getChipInfo(chip), options).catch(() => undefined);
+  if (info === undefined) return cause;
   return new SpinnError(
     "ERR_SPINN_MEMORY",
-    `the router of chip ${formatChip(chip)} has no ${count} free entries in a row: the longest row is ${freeRouterEntries}`,
+    `the router of chip ${formatChip(chip)} has no ${count} free entries in a row: the longest row is ${info.freeRouterEntries}`,
     { hint: "stop applications that are no longer needed, or merge routes", board: session.remote, cause },
   );
 }

@@ -1,9 +1,8 @@
 import { crc32 } from "node:zlib";
-import { hex32, SpinnError, throwIfAborted } from "../errors.js";
-import { formatChip } from "../machine/index.js";
+import { throwIfAborted } from "../errors.js";
 import { BlockFile } from "./block-file.js";
 import { type LongCallOptions, ProgressCounter } from "./call-options.js";
-import { readInto } from "./memory.js";
+import { readInto, verifyMemory } from "./memory.js";
 import { BufferPool, cutIntoBlocks, type MemoryBlock, type MemoryRange } from "./memory-range.js";
 import type { Session } from "./session.js";
 import { type TransferIdentity, TransferJournal } from "./transfer-journal.js";
@@ -56,7 +55,7 @@ export async function saveMemory(
       buffers.lend(async (buffer) => {
         const bytes = buffer.subarray(0, block.length);
         await readInto(session, block, block.address, block.length, bytes, { signal });
-        if (options.verify) await compare(session, block, bytes, buffers, signal);
+        if (options.verify) await verifyMemory(session, block, block.address, bytes, { signal });
         await file.write(bytes, block.offset);
         await journal?.add(block.index, bytes);
         progress.add(block.length);
@@ -89,26 +88,6 @@ export async function transfer<T>(
   } finally {
     await journal?.close();
   }
-}
-
-/** Reads a block once more; throws `ERR_SPINN_VERIFY` when it is not `bytes`. */
-export async function compare(
-  session: Session,
-  block: MemoryBlock,
-  bytes: Uint8Array,
-  buffers: BufferPool,
-  signal: AbortSignal,
-): Promise<void> {
-  await buffers.lend(async (buffer) => {
-    const again = buffer.subarray(0, block.length);
-    await readInto(session, block, block.address, block.length, again, { signal });
-    if (Buffer.compare(again, bytes) === 0) return;
-    const differs = again.findIndex((byte, i) => byte !== bytes[i]);
-    throw new SpinnError("ERR_SPINN_VERIFY", `chip ${formatChip(block)} reads back differently at ${hex32(block.address + differs)}`, {
-      board: session.remote,
-      hint: "something on the machine writes there, or the memory is faulty; stop the application and try again",
-    });
-  });
 }
 
 /** The blocks that are not in the file yet, or not as the journal has them. */

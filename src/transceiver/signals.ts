@@ -23,6 +23,6 @@ export async function sendSignal(session: Session, signal: Signal, options: Sign
 }
 
 /** Ends an application everywhere: its cores are free again, its memory, routes and text are gone. */
-export function stop(session: Session, appId: number, options: CallOptions = {}): Promise<void> {
+export async function stop(session: Session, appId: number, options: CallOptions = {}): Promise<void> {
   return sendSignal(session, Signal.STOP, { ...options, appId });
 }

@@ -27,7 +27,9 @@ export async function countInState(session: Session, appId: number, state: numbe
   await session.forEach(
     boards(session),
     async (ethernet, { signal }) => {
-      sum += await countOnBoard(session, ethernet, appId, state, signal);
+      // Not `sum += await`: that reads the sum before the other boards have added to it.
+      const count = await countOnBoard(session, ethernet, appId, state, signal);
+      sum += count;
     },
     options,
   );

@@ -43,22 +43,27 @@ export async function writeField(
 }
 
 /** A system variable of a chip, e.g. `iobuf_size`. */
-export function readSystemVariable(session: Session, chip: ChipCoordinates, name: string, options: CallOptions = {}): Promise<FieldValue> {
+export async function readSystemVariable(
+  session: Session,
+  chip: ChipCoordinates,
+  name: string,
+  options: CallOptions = {},
+): Promise<FieldValue> {
   return readField(session, chip, SV, SV.base, name, options);
 }
 
 /** A system variable that holds one number. */
-export function readSystemNumber(session: Session, chip: ChipCoordinates, name: string, options: CallOptions = {}): Promise<number> {
+export async function readSystemNumber(session: Session, chip: ChipCoordinates, name: string, options: CallOptions = {}): Promise<number> {
   return readNumber(session, chip, SV, SV.base, name, options);
 }
 
 /** A field of a core's `vcpu` block, e.g. `user0`. */
-export function readCoreField(session: Session, core: CoreCoordinates, name: string, options: CallOptions = {}): Promise<FieldValue> {
+export async function readCoreField(session: Session, core: CoreCoordinates, name: string, options: CallOptions = {}): Promise<FieldValue> {
   return readField(session, core, VCPU, vcpuAddress(core.p), name, options);
 }
 
 /** Writes a field of a core's `vcpu` block; `user0` to `user3` are there for that. */
-export function writeCoreField(
+export async function writeCoreField(
   session: Session,
   core: CoreCoordinates,
   name: string,

@@ -2,6 +2,7 @@ import {
   getVersion,
   type LedActions,
   type ReverseTag,
+  remapCore,
   type SdramSpace,
   setClockSync,
   setLeds,
@@ -25,57 +26,30 @@ import type {
   StructLayout,
 } from "../machine/index.js";
 import type { ScpRequest } from "../wire/index.js";
-import { type AllocateOptions, allocate, findByTag, free, freeAll, space } from "./allocation.js";
+import * as allocation from "./allocation.js";
 import { type BootOptions, type BootResult, boot } from "./boot.js";
 import type { CallOptions, LongCallOptions } from "./call-options.js";
 import { type ConnectOptions, connect } from "./connect.js";
-import { type CoreStatus, readChipStatus, readCoreStatus } from "./core-status.js";
+import * as status from "./core-status.js";
 import { type DiscoverOptions, type Discovery, discover } from "./discover.js";
 import { type Heap, type HeapName, readHeap } from "./heap.js";
-import { type CoreText, type IobufOptions, readIobuf, readIobufs } from "./iobuf.js";
-import {
-  clearIpTag,
-  getIpTag,
-  listIpTags,
-  readTagPool,
-  setIpTag,
-  setReverseIpTag,
-  setTransientTagTimeout,
-  type TagOptions,
-  takeIpTag,
-} from "./ip-tags.js";
-import { readLinkMemory, writeLinkMemory } from "./link-memory.js";
+import * as iobuf from "./iobuf.js";
+import * as tags from "./ip-tags.js";
+import * as links from "./link-memory.js";
 import { type LoadOptions, type LoadResult, load } from "./load.js";
-import { fillRange, readInto, readMemory, writeMemory } from "./memory.js";
+import * as memory from "./memory.js";
 import type { MemoryRange } from "./memory-range.js";
-import { type ReadStreamOptions, readStream, type WriteStreamOptions, writeStream } from "./memory-stream.js";
+import * as streams from "./memory-stream.js";
 import { restoreMemory } from "./restore-memory.js";
-import {
-  clearRouterCounters,
-  type RouterCounterName,
-  type RouterDiagnostics,
-  readRouterCounters,
-  readRouterDiagnostics,
-  readRouterFilter,
-  writeRouterFilter,
-} from "./router-diagnostics.js";
-import {
-  clearRoutes,
-  type FixedRoute,
-  freeRoutes,
-  type LoadRoutesOptions,
-  loadRoutes,
-  readFixedRoute,
-  readRoutes,
-  writeFixedRoute,
-} from "./routes.js";
+import * as diagnostics from "./router-diagnostics.js";
+import * as routes from "./routes.js";
 import { saveMemory, type TransferOptions, type TransferResult } from "./save-memory.js";
-import { type MemoryPiece, readMany, writeMany } from "./scatter.js";
+import * as scatter from "./scatter.js";
 import { readSerialRom } from "./serial-rom.js";
 import type { Session } from "./session.js";
 import { type SignalOptions, sendSignal, stop } from "./signals.js";
-import { countInState, countStates, readApplication, type WaitOptions, waitForCores, waitForCount } from "./states.js";
-import { readCoreField, readField, readSystemVariable, writeCoreField, writeField } from "./struct-fields.js";
+import * as waiting from "./states.js";
+import * as fields from "./struct-fields.js";
 
 export interface TransceiverOptions extends ConnectOptions {
   /** See `DiscoverOptions`; also used when a method needs the machine before `discover()` was called. */
@@ -145,36 +119,52 @@ export class Transceiver {
     return this.#session.call(request, options);
   }
 
+  /**
+   * Does something for each chip or core, boards in parallel and some chips of each at a time; a slow board holds up nobody else. The first
+   * failure aborts the rest through the signal handed to `work`, and is thrown.
+   */
+  forEach<T extends ChipCoordinates>(
+    places: Iterable<T>,
+    work: (place: T, options: { signal: AbortSignal }) => Promise<void>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return this.#session.forEach(places, work, options);
+  }
+
   /** Version of a chip's monitor or of a core's run-time library. */
-  readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
+  async readVersion(target: Target, options: CallOptions = {}): Promise<VersionInfo> {
     return this.#session.call(getVersion(target), options);
   }
 
   // ---- memory ------------------------------------------------------------------------------------------------------------------------
 
   readMemory(target: Target, address: number, length: number, options: LongCallOptions = {}): Promise<Uint8Array> {
-    return readMemory(this.#session, target, address, length, options);
+    return memory.readMemory(this.#session, target, address, length, options);
   }
 
   readInto(target: Target, address: number, length: number, into: Uint8Array, options: LongCallOptions = {}): Promise<void> {
-    return readInto(this.#session, target, address, length, into, options);
+    return memory.readInto(this.#session, target, address, length, into, options);
   }
 
   writeMemory(target: Target, address: number, data: Uint8Array, options: LongCallOptions = {}): Promise<void> {
-    return writeMemory(this.#session, target, address, data, options);
+    return memory.writeMemory(this.#session, target, address, data, options);
+  }
+
+  verifyMemory(target: Target, address: number, expected: Uint8Array, options: LongCallOptions = {}): Promise<void> {
+    return memory.verifyMemory(this.#session, target, address, expected, options);
   }
 
   fillMemory(target: Target, address: number, length: number, word: number, options: LongCallOptions = {}): Promise<void> {
-    return fillRange(this.#session, target, address, length, word, options);
+    return memory.fillRange(this.#session, target, address, length, word, options);
   }
 
-  /** Many ranges of any chips and boards at once; see {@link readMany}. */
+  /** Many ranges of any chips and boards at once; see `scatter.ts`. */
   readMany(ranges: readonly MemoryRange[], options: LongCallOptions = {}): Promise<Uint8Array[]> {
-    return readMany(this.#session, ranges, options);
+    return scatter.readMany(this.#session, ranges, options);
   }
 
-  writeMany(pieces: readonly MemoryPiece[], options: LongCallOptions = {}): Promise<void> {
-    return writeMany(this.#session, pieces, options);
+  writeMany(pieces: readonly scatter.MemoryPiece[], options: LongCallOptions = {}): Promise<void> {
+    return scatter.writeMany(this.#session, pieces, options);
   }
 
   /** Memory into a file, one range after another, from all boards at once, with little memory; see {@link saveMemory}. */
@@ -188,42 +178,42 @@ export class Transceiver {
   }
 
   /** Memory as a sequence of pieces, in order, for `for await` and `Readable.from`. */
-  readStream(ranges: readonly MemoryRange[], options: ReadStreamOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    return readStream(this.#session, ranges, options);
+  readStream(ranges: readonly MemoryRange[], options: streams.ReadStreamOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+    return streams.readStream(this.#session, ranges, options);
   }
 
   writeStream(
     target: Target,
     address: number,
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: WriteStreamOptions = {},
+    options: streams.WriteStreamOptions = {},
   ): Promise<number> {
-    return writeStream(this.#session, target, address, source, options);
+    return streams.writeStream(this.#session, target, address, source, options);
   }
 
   readLinkMemory(chip: ChipCoordinates, link: Link, address: number, length: number, options: CallOptions = {}): Promise<Uint8Array> {
-    return readLinkMemory(this.#session, chip, link, address, length, options);
+    return links.readLinkMemory(this.#session, chip, link, address, length, options);
   }
 
   writeLinkMemory(chip: ChipCoordinates, link: Link, address: number, data: Uint8Array, options: CallOptions = {}): Promise<void> {
-    return writeLinkMemory(this.#session, chip, link, address, data, options);
+    return links.writeLinkMemory(this.#session, chip, link, address, data, options);
   }
 
   readSystemVariable(chip: ChipCoordinates, name: string, options: CallOptions = {}): Promise<FieldValue> {
-    return readSystemVariable(this.#session, chip, name, options);
+    return fields.readSystemVariable(this.#session, chip, name, options);
   }
 
   readCoreField(core: CoreCoordinates, name: string, options: CallOptions = {}): Promise<FieldValue> {
-    return readCoreField(this.#session, core, name, options);
+    return fields.readCoreField(this.#session, core, name, options);
   }
 
   writeCoreField(core: CoreCoordinates, name: string, value: FieldValue, options: CallOptions = {}): Promise<void> {
-    return writeCoreField(this.#session, core, name, value, options);
+    return fields.writeCoreField(this.#session, core, name, value, options);
   }
 
   /** A field of any structure, e.g. of a struct file of one's own. */
   readField(target: Target, layout: StructLayout, base: number, name: string, options: CallOptions = {}): Promise<FieldValue> {
-    return readField(this.#session, target, layout, base, name, options);
+    return fields.readField(this.#session, target, layout, base, name, options);
   }
 
   writeField(
@@ -234,27 +224,27 @@ export class Transceiver {
     value: FieldValue,
     options: CallOptions = {},
   ): Promise<void> {
-    return writeField(this.#session, target, layout, base, name, value, options);
+    return fields.writeField(this.#session, target, layout, base, name, value, options);
   }
 
-  allocate(chip: ChipCoordinates, sizeBytes: number, options: AllocateOptions): Promise<number> {
-    return allocate(this.#session, chip, sizeBytes, options);
+  allocate(chip: ChipCoordinates, sizeBytes: number, options: allocation.AllocateOptions): Promise<number> {
+    return allocation.allocate(this.#session, chip, sizeBytes, options);
   }
 
   free(chip: ChipCoordinates, address: number, options: CallOptions = {}): Promise<void> {
-    return free(this.#session, chip, address, options);
+    return allocation.free(this.#session, chip, address, options);
   }
 
   freeAll(chip: ChipCoordinates, appId: number, options: CallOptions = {}): Promise<number> {
-    return freeAll(this.#session, chip, appId, options);
+    return allocation.freeAll(this.#session, chip, appId, options);
   }
 
   findByTag(chip: ChipCoordinates, appId: number, tag: number, options: CallOptions = {}): Promise<number | undefined> {
-    return findByTag(this.#session, chip, appId, tag, options);
+    return allocation.findByTag(this.#session, chip, appId, tag, options);
   }
 
   readSpace(chip: ChipCoordinates, options: CallOptions = {}): Promise<SdramSpace> {
-    return space(this.#session, chip, options);
+    return allocation.space(this.#session, chip, options);
   }
 
   readHeap(chip: ChipCoordinates, name: HeapName = "sdram", options: CallOptions = {}): Promise<Heap> {
@@ -278,125 +268,125 @@ export class Transceiver {
 
   async countInState(appId: number, state: number, options: CallOptions = {}): Promise<number> {
     await this.#known(options);
-    return countInState(this.#session, appId, state, options);
+    return waiting.countInState(this.#session, appId, state, options);
   }
 
   async countStates(appId: number, options: CallOptions = {}): Promise<Map<number, number>> {
     await this.#known(options);
-    return countStates(this.#session, appId, options);
+    return waiting.countStates(this.#session, appId, options);
   }
 
-  async waitForCount(count: number, states: readonly number[], options: WaitOptions): Promise<void> {
+  async waitForCount(count: number, states: readonly number[], options: waiting.WaitOptions): Promise<void> {
     await this.#known(options);
-    return waitForCount(this.#session, count, states, options);
+    return waiting.waitForCount(this.#session, count, states, options);
   }
 
-  waitForCores(cores: Iterable<CoreCoordinates>, states: readonly number[], options: WaitOptions): Promise<void> {
-    return waitForCores(this.#session, cores, states, options);
+  waitForCores(cores: Iterable<CoreCoordinates>, states: readonly number[], options: waiting.WaitOptions): Promise<void> {
+    return waiting.waitForCores(this.#session, cores, states, options);
   }
 
-  readCoreStatus(core: CoreCoordinates, options: CallOptions = {}): Promise<CoreStatus> {
-    return readCoreStatus(this.#session, core, options);
+  readCoreStatus(core: CoreCoordinates, options: CallOptions = {}): Promise<status.CoreStatus> {
+    return status.readCoreStatus(this.#session, core, options);
   }
 
-  readChipStatus(chip: ChipCoordinates, options: CallOptions = {}): Promise<CoreStatus[]> {
-    return readChipStatus(this.#session, chip, options);
+  readChipStatus(chip: ChipCoordinates, options: CallOptions = {}): Promise<status.CoreStatus[]> {
+    return status.readChipStatus(this.#session, chip, options);
   }
 
-  async readApplication(appId: number, options: CallOptions = {}): Promise<CoreStatus[]> {
+  async readApplication(appId: number, options: CallOptions = {}): Promise<status.CoreStatus[]> {
     await this.#known(options);
-    return readApplication(this.#session, appId, options);
+    return waiting.readApplication(this.#session, appId, options);
   }
 
-  readIobuf(core: CoreCoordinates, options: IobufOptions = {}): Promise<string> {
-    return readIobuf(this.#session, core, options);
+  readIobuf(core: CoreCoordinates, options: iobuf.IobufOptions = {}): Promise<string> {
+    return iobuf.readIobuf(this.#session, core, options);
   }
 
-  readIobufs(cores: Iterable<CoreCoordinates>, options: IobufOptions = {}): Promise<CoreText[]> {
-    return readIobufs(this.#session, cores, options);
+  readIobufs(cores: Iterable<CoreCoordinates>, options: iobuf.IobufOptions = {}): Promise<iobuf.CoreText[]> {
+    return iobuf.readIobufs(this.#session, cores, options);
   }
 
   // ---- routers -----------------------------------------------------------------------------------------------------------------------
 
-  loadRoutes(chip: ChipCoordinates, entries: readonly RoutingEntry[], options: LoadRoutesOptions): Promise<number> {
-    return loadRoutes(this.#session, chip, entries, options);
+  loadRoutes(chip: ChipCoordinates, entries: readonly RoutingEntry[], options: routes.LoadRoutesOptions): Promise<number> {
+    return routes.loadRoutes(this.#session, chip, entries, options);
   }
 
   readRoutes(chip: ChipCoordinates, options: CallOptions = {}): Promise<LoadedRoutingEntry[]> {
-    return readRoutes(this.#session, chip, options);
+    return routes.readRoutes(this.#session, chip, options);
   }
 
   clearRoutes(chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
-    return clearRoutes(this.#session, chip, options);
+    return routes.clearRoutes(this.#session, chip, options);
   }
 
   freeRoutes(chip: ChipCoordinates, appId: number, options: CallOptions = {}): Promise<number> {
-    return freeRoutes(this.#session, chip, appId, options);
+    return routes.freeRoutes(this.#session, chip, appId, options);
   }
 
-  readFixedRoute(chip: ChipCoordinates, options: CallOptions = {}): Promise<FixedRoute> {
-    return readFixedRoute(this.#session, chip, options);
+  readFixedRoute(chip: ChipCoordinates, options: CallOptions = {}): Promise<routes.FixedRoute> {
+    return routes.readFixedRoute(this.#session, chip, options);
   }
 
-  writeFixedRoute(chip: ChipCoordinates, route: FixedRoute, options: CallOptions = {}): Promise<void> {
-    return writeFixedRoute(this.#session, chip, route, options);
+  writeFixedRoute(chip: ChipCoordinates, route: routes.FixedRoute, options: CallOptions = {}): Promise<void> {
+    return routes.writeFixedRoute(this.#session, chip, route, options);
   }
 
-  readRouterDiagnostics(chip: ChipCoordinates, options: CallOptions = {}): Promise<RouterDiagnostics> {
-    return readRouterDiagnostics(this.#session, chip, options);
+  readRouterDiagnostics(chip: ChipCoordinates, options: CallOptions = {}): Promise<diagnostics.RouterDiagnostics> {
+    return diagnostics.readRouterDiagnostics(this.#session, chip, options);
   }
 
-  readRouterCounters(chip: ChipCoordinates, options: CallOptions = {}): Promise<Record<RouterCounterName, number>> {
-    return readRouterCounters(this.#session, chip, options);
+  readRouterCounters(chip: ChipCoordinates, options: CallOptions = {}): Promise<Record<diagnostics.RouterCounterName, number>> {
+    return diagnostics.readRouterCounters(this.#session, chip, options);
   }
 
   clearRouterCounters(chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
-    return clearRouterCounters(this.#session, chip, options);
+    return diagnostics.clearRouterCounters(this.#session, chip, options);
   }
 
   readRouterFilter(chip: ChipCoordinates, index: number, options: CallOptions = {}): Promise<number> {
-    return readRouterFilter(this.#session, chip, index, options);
+    return diagnostics.readRouterFilter(this.#session, chip, index, options);
   }
 
   writeRouterFilter(chip: ChipCoordinates, index: number, filter: number, options: CallOptions = {}): Promise<void> {
-    return writeRouterFilter(this.#session, chip, index, filter, options);
+    return diagnostics.writeRouterFilter(this.#session, chip, index, filter, options);
   }
 
   // ---- Ethernet and board ------------------------------------------------------------------------------------------------------------
 
-  setIpTag(tag: number, destination: TagDestination, options: TagOptions = {}): Promise<void> {
-    return setIpTag(this.#session, tag, destination, options);
+  setIpTag(tag: number, destination: TagDestination, options: tags.TagOptions = {}): Promise<void> {
+    return tags.setIpTag(this.#session, tag, destination, options);
   }
 
-  takeIpTag(destination: TagDestination, options: TagOptions = {}): Promise<number> {
-    return takeIpTag(this.#session, destination, options);
+  takeIpTag(destination: TagDestination, options: tags.TagOptions = {}): Promise<number> {
+    return tags.takeIpTag(this.#session, destination, options);
   }
 
-  setReverseIpTag(tag: number, reverse: ReverseTag, options: TagOptions = {}): Promise<void> {
-    return setReverseIpTag(this.#session, tag, reverse, options);
+  setReverseIpTag(tag: number, reverse: ReverseTag, options: tags.TagOptions = {}): Promise<void> {
+    return tags.setReverseIpTag(this.#session, tag, reverse, options);
   }
 
-  getIpTag(tag: number, options: TagOptions = {}): Promise<TagEntry> {
-    return getIpTag(this.#session, tag, options);
+  getIpTag(tag: number, options: tags.TagOptions = {}): Promise<TagEntry> {
+    return tags.getIpTag(this.#session, tag, options);
   }
 
-  listIpTags(options: TagOptions = {}): Promise<TagEntry[]> {
-    return listIpTags(this.#session, options);
+  listIpTags(options: tags.TagOptions = {}): Promise<TagEntry[]> {
+    return tags.listIpTags(this.#session, options);
   }
 
-  clearIpTag(tag: number, options: TagOptions = {}): Promise<void> {
-    return clearIpTag(this.#session, tag, options);
+  clearIpTag(tag: number, options: tags.TagOptions = {}): Promise<void> {
+    return tags.clearIpTag(this.#session, tag, options);
   }
 
-  readTagPool(options: TagOptions = {}): Promise<TagPool> {
-    return readTagPool(this.#session, options);
+  readTagPool(options: tags.TagOptions = {}): Promise<TagPool> {
+    return tags.readTagPool(this.#session, options);
   }
 
-  setTransientTagTimeout(code: number, options: TagOptions = {}): Promise<TagPool> {
-    return setTransientTagTimeout(this.#session, code, options);
+  setTransientTagTimeout(code: number, options: tags.TagOptions = {}): Promise<TagPool> {
+    return tags.setTransientTagTimeout(this.#session, code, options);
   }
 
-  setLeds(chip: ChipCoordinates, actions: LedActions, options: CallOptions = {}): Promise<void> {
+  async setLeds(chip: ChipCoordinates, actions: LedActions, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setLeds(chip, actions), options);
   }
 
@@ -404,8 +394,13 @@ export class Transceiver {
     return readSerialRom(this.#session, ethernet, address, length, options);
   }
 
+  /** Takes a core out of use until the next boot; all application cores of its chip restart, and their virtual numbers close up. */
+  async remapCore(chip: ChipCoordinates, core: number, numbering: "virtual" | "physical", options: CallOptions = {}): Promise<void> {
+    await this.#session.call(remapCore(chip, core, numbering), options);
+  }
+
   /** Switches the beacons by which chips measure their clocks' drift (4.0.0). */
-  setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
+  async setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setClockSync(on), options);
   }
 

@@ -296,6 +296,20 @@ describe("requests that must not be repeated", () => {
     expect(unsure.requests.length).toBe(1);
   });
 
+  it("a copy of a busy reply is not taken for the answer to the repeat", async () => {
+    // Found by the schedules: the network doubles the request, both copies are answered "busy", the second of these answers comes late.
+    const channel = new MemoryChannel(
+      (request, index) => (index === 0 ? { returnCode: ReturnCode.P2P_BUSY } : echo(request)),
+      (index) => ({ copies: index === 0 ? 2 : 1 }),
+      (index) => ({ delayMs: index === 0 ? 0 : 3, lost: index === 2 }),
+    );
+    const result = failure(new SCPRequestPipeLine(channel).call(ask(1, { repeatable: false })));
+    await vi.runAllTimersAsync();
+    expect(code(await result)).toBe("ERR_SPINN_OUTCOME_UNKNOWN");
+    expect(channel.requests.length).toBe(2);
+    expect(channel.requests[0]!.sequence).not.toBe(channel.requests[1]!.sequence);
+  });
+
   it("are not repeated early when others overtake", async () => {
     const channel = new MemoryChannel(echo, (index) => ({ lost: index === 0, delayMs: 2 }));
     const pipeline = new SCPRequestPipeLine(channel, { nChannels: 8 });

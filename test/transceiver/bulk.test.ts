@@ -207,7 +207,7 @@ describe("restoring memory", () => {
     const error = await failure(spinn.restoreMemory(ranges, path, { ...small, verify: true }));
     expect(error).toMatchObject({
       code: "ERR_SPINN_VERIFY",
-      message: expect.stringContaining("chip 1,1 reads back differently at 0x60300407"),
+      message: expect.stringContaining("at 0x60300407; 1 of 1024 bytes differ"),
     });
   });
 

@@ -53,6 +53,17 @@ describe("memory", () => {
     }
   });
 
+  it("is compared with what was written", async () => {
+    const data = Uint8Array.of(1, 2, 3, 4, 5);
+    await transceiver.writeMemory(chip, 0x60500001, data);
+    await transceiver.verifyMemory(chip, 0x60500001, data);
+    board.poke(0x60500003, [9, 9], chip.x, chip.y);
+    await expect(transceiver.verifyMemory(chip, 0x60500001, data)).rejects.toMatchObject({
+      code: "ERR_SPINN_VERIFY",
+      message: "chip 1,2 holds 0x09 where 0x03 is expected at 0x60500003; 2 of 5 bytes differ",
+    });
+  });
+
   it("reports progress up to the end", async () => {
     const seen: Progress[] = [];
     await transceiver.readMemory(chip, 0x60000000, 3000, { onProgress: (progress) => seen.push(progress) });

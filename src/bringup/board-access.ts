@@ -1,0 +1,119 @@
+import { SpinnError } from "../errors.js";
+import { coreStateName } from "../machine/index.js";
+import type { BringupBmp, BringupDevices, BringupMachine } from "./devices.js";
+import type { BoardAddress } from "./script.js";
+
+/** How long a failed run asks the board what state it is in, ms: long enough for a slow board, short enough for a person. */
+const LOOK_MS = 3000;
+
+/** The connections of one run: opened when a step first needs them, dropped when power or booting makes them void, closed at the end. */
+export class BoardAccess {
+  readonly address: BoardAddress;
+  readonly devices: BringupDevices;
+  readonly #signal: AbortSignal;
+  #machine: Promise<BringupMachine> | undefined;
+  #bmp: Promise<BringupBmp> | undefined;
+  #bootSignature: number | undefined;
+  /** Application ids that steps have started; bounded by 255. */
+  readonly appIds = new Set<number>();
+  /** What is known of the board without asking it. */
+  lastKnown = "nothing was sent to it";
+
+  constructor(address: BoardAddress, devices: BringupDevices, signal: AbortSignal) {
+    this.address = address;
+    this.devices = devices;
+    this.#signal = signal;
+  }
+
+  /** Throws `ERR_SPINN_ARGUMENT` without address, and what connecting throws. */
+  machine(options: { readonly readyMs?: number; readonly probeMs?: number } = {}): Promise<BringupMachine> {
+    this.#machine ??= this.#connect(options).catch((error: unknown) => {
+      this.#machine = undefined;
+      throw error;
+    });
+    return this.#machine;
+  }
+
+  bmp(): Promise<BringupBmp> {
+    const { bmp } = this.address;
+    if (bmp === undefined) return Promise.reject(missing("BMP"));
+    this.#bmp ??= this.devices.connectBmp({ ...bmp, signal: this.#signal }).catch((error: unknown) => {
+      this.#bmp = undefined;
+      throw error;
+    });
+    return this.#bmp;
+  }
+
+  /** Host and ports of the board. Throws `ERR_SPINN_ARGUMENT` without address. */
+  get board(): { readonly host: string; readonly port?: number | undefined; readonly bootPort?: number | undefined } {
+    const { host, port, bootPort } = this.address;
+    if (host === undefined) throw missing("board");
+    return { host, port, bootPort };
+  }
+
+  /** What the connections knew is void: the board was switched or booted. */
+  async forgetMachine(lastKnown: string): Promise<void> {
+    const machine = this.#machine;
+    this.#machine = undefined;
+    this.#bootSignature = undefined;
+    this.appIds.clear();
+    this.lastKnown = lastKnown;
+    if (machine !== undefined) await (await machine).close();
+  }
+
+  /**
+   * What the host that booted the machine left in it (sv.boot_sig, the time of booting): as long as it is the same, so is what was loaded.
+   * `undefined` while no step has talked to the machine.
+   */
+  async bootSignature(): Promise<number | undefined> {
+    if (this.#machine === undefined) return undefined;
+    if (this.#bootSignature === undefined) {
+      const machine = await this.#machine;
+      const { x, y } = machine.version;
+      this.#bootSignature = Number(await machine.readSystemVariable({ x, y }, "boot_sig", { signal: this.#signal }));
+    }
+    return this.#bootSignature;
+  }
+
+  /** What state the board is in now, in words; asks it, briefly, and never throws. */
+  async describe(): Promise<string> {
+    if (this.#machine === undefined) return this.lastKnown;
+    const signal = AbortSignal.timeout(LOOK_MS);
+    try {
+      const machine = await this.#machine;
+      const { major, minor, patch } = machine.version.version;
+      const parts = [`${machine.version.name} ${major}.${minor}.${patch} answers at ${machine.remote}`];
+      for (const appId of this.appIds) {
+        const states = [...(await machine.countStates(appId, { signal }))].filter(([, count]) => count > 0);
+        const words = states.map(([state, count]) => `${count} ${coreStateName(state)}`).join(", ");
+        parts.push(`app ${appId}: ${words === "" ? "no cores" : words}`);
+      }
+      return parts.join("; ");
+    } catch (error) {
+      return `it does not answer any more (${error instanceof Error ? error.message : String(error)})`;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const connection of [this.#machine, this.#bmp]) {
+      // A connection that never came about has nothing to close.
+      const open = await connection?.catch(() => undefined);
+      await open?.close();
+    }
+    this.#machine = undefined;
+    this.#bmp = undefined;
+  }
+
+  async #connect(options: { readonly readyMs?: number; readonly probeMs?: number }): Promise<BringupMachine> {
+    const { host, port } = this.board;
+    const machine = await this.devices.connect({ host, ...(port === undefined ? {} : { port }), ...options, signal: this.#signal });
+    this.lastKnown = `${machine.version.name} answers`;
+    return machine;
+  }
+}
+
+function missing(what: string): SpinnError {
+  return new SpinnError("ERR_SPINN_ARGUMENT", `the address of the ${what} is not known`, {
+    hint: `name it in the script under "board", or give it to the run`,
+  });
+}

@@ -1,0 +1,137 @@
+import { ArmChip, type ChipMemoryPort } from "./arm-chip.js";
+import type { ArmCore } from "./arm-core.js";
+import type { Packet } from "./comms.js";
+
+/** Clocks of a slice: 10 us at 200 MHz. What cores do to each other by packets and doorbells takes effect at its end. */
+export const SLICE_CLOCKS = 2000;
+/** Slices between two looks at the wall clock. */
+const SLICES_PER_LOOK = 32;
+/** Slices a machine runs on because a core holds a lock at the moment the host would get its turn. */
+const MAX_LOCKED_SLICES = 100;
+
+/** A core in the machine's schedule. */
+export interface ScheduledCore {
+  readonly core: ArmCore;
+  readonly chip: ArmChip;
+  /** Position in the order in which cores run: chip x, chip y, physical core. */
+  readonly order: number;
+  /** Passes a packet the core sent to the router. */
+  readonly route: (packet: Packet) => void;
+  /** Called after each slice in which the core ran. */
+  readonly afterSlice: () => void;
+}
+
+/**
+ * All emulated cores of a machine under one clock. Deterministic: cores run in slices of fixed length in a fixed order, whatever the wall clock
+ * does; the wall clock only decides how many slices are run in one go.
+ */
+export class ArmMachine {
+  /** Clock of the machine, a multiple of {@link SLICE_CLOCKS}. */
+  now = 0;
+  readonly clockMhz: number;
+  /** In order; bounded by the cores of the machine. */
+  readonly #cores: ScheduledCore[] = [];
+  readonly #chips = new Map<ChipMemoryPort, ArmChip>();
+  readonly #packets: { readonly from: ScheduledCore; readonly packet: Packet }[] = [];
+  /** Milliseconds since boot at clock 0. */
+  #bootMs: number | undefined;
+
+  /** `clockMhz`: clocks per microsecond. */
+  constructor(clockMhz = 200) {
+    this.clockMhz = clockMhz;
+  }
+
+  /** Milliseconds since boot by the machine's clock. */
+  get nowMs(): number {
+    return (this.#bootMs ?? 0) + this.now / (1000 * this.clockMhz);
+  }
+
+  /** Instructions that the cores now in the schedule have executed. */
+  get instructions(): number {
+    return this.#cores.reduce((sum, { core }) => sum + core.instructions, 0);
+  }
+
+  /** The chip whose memory this is, taken into the machine when first asked for. `bootMs`: milliseconds since boot, right now. */
+  chip(memory: ChipMemoryPort, bootMs: number): ArmChip {
+    this.#bootMs ??= bootMs - this.now / (1000 * this.clockMhz);
+    let chip = this.#chips.get(memory);
+    if (chip === undefined) {
+      chip = new ArmChip(memory, () => this.nowMs);
+      this.#chips.set(memory, chip);
+    }
+    return chip;
+  }
+
+  add(scheduled: ScheduledCore): void {
+    const at = this.#cores.findIndex(({ order }) => order > scheduled.order);
+    this.#cores.splice(at < 0 ? this.#cores.length : at, 0, scheduled);
+  }
+
+  /** Takes a core out; the last one of a machine takes the chips along, so that a machine booted anew starts from nothing. */
+  remove(scheduled: ScheduledCore): void {
+    const at = this.#cores.indexOf(scheduled);
+    if (at >= 0) this.#cores.splice(at, 1);
+  }
+
+  /** Takes a packet for the end of the slice. */
+  send(from: ScheduledCore, packet: Packet): void {
+    this.#packets.push({ from, packet });
+  }
+
+  /** Is the first in the schedule: the one whose ticks drive the machine. */
+  isLeader(scheduled: ScheduledCore): boolean {
+    return this.#cores[0] === scheduled;
+  }
+
+  /** Will any core do anything if nobody asks it to? */
+  get isBusy(): boolean {
+    return this.#cores.some(({ core }) => core.nextEvent < Infinity);
+  }
+
+  /** Clock of the next thing to happen; Infinity when everybody sleeps for good. */
+  get nextEvent(): number {
+    let due = Infinity;
+    for (const { core } of this.#cores) due = Math.min(due, core.nextEvent);
+    for (const chip of this.#chips.values()) {
+      if (chip.needsSettling(this.nowMs)) return this.now;
+      if (chip.isWatched) due = Math.min(due, this.now + (chip.nextPingMs - this.nowMs) * 1000 * this.clockMhz);
+    }
+    return due;
+  }
+
+  /**
+   * Runs up to clock `until` or until `budgetMs` of wall time are spent. Time in which everybody sleeps is skipped. Answers whether it got there.
+   */
+  advance(until: number, budgetMs = Infinity): boolean {
+    const ends = budgetMs === Infinity ? Infinity : performance.now() + budgetMs;
+    for (let slices = 1; this.now < until; slices++) {
+      const skip = Math.min(this.nextEvent, until) - this.now;
+      if (skip > SLICE_CLOCKS) this.now += Math.floor(skip / SLICE_CLOCKS) * SLICE_CLOCKS;
+      if (this.now >= until) break;
+      this.#slice();
+      if (slices % SLICES_PER_LOOK === 0 && performance.now() > ends) break;
+    }
+    for (let extra = 0; extra < MAX_LOCKED_SLICES && this.#isLocked(); extra++) this.#slice();
+    return this.now >= until;
+  }
+
+  #slice(): void {
+    const from = this.now;
+    const to = from + SLICE_CLOCKS;
+    for (const scheduled of this.#cores) {
+      if (scheduled.core.nextEvent >= to) continue;
+      scheduled.core.run(from, to);
+      scheduled.afterSlice();
+    }
+    this.now = to;
+    // A packet may make a program of another kind send one: those join the queue and go out now too.
+    for (const { from: sender, packet } of this.#packets) sender.route(packet);
+    this.#packets.length = 0;
+    for (const chip of this.#chips.values()) if (chip.needsSettling(this.nowMs)) chip.settle(this.nowMs);
+  }
+
+  #isLocked(): boolean {
+    for (const chip of this.#chips.values()) if (chip.isLocked) return true;
+    return false;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Emulated cores as programs of the simulated machine. The interfaces below are those of the simulator seen from this side; the simulator
+ * plugs the emulator in, the emulator knows nothing of the simulator.
+ */
+import { debuglog } from "node:util";
+import { formatCore } from "../machine/index.js";
+import type { ArmChip, ChipMemoryPort } from "./arm-chip.js";
+import { ArmCore, type Engine } from "./arm-core.js";
+import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
+import { interpret } from "./interpreter.js";
+import type { SdpLike } from "./mailbox.js";
+import { describeSilence, describeTrouble } from "./trouble.js";
+
+/** What the simulated machine lets the program of a core do. */
+export interface ArmCoreContext {
+  readonly x: number;
+  readonly y: number;
+  /** Virtual core. */
+  readonly p: number;
+  readonly physical: number;
+  readonly appId: number;
+  /** The start command asked to wait for START. */
+  readonly wait: boolean;
+  readonly memory: { readonly chip: ChipMemoryPort };
+  /** Address of the APLX image in the chip's memory. */
+  readonly imageAddress: number;
+  /** Milliseconds since boot. */
+  nowMs(): number;
+  sendSdp(message: SdpLike): void;
+  sendMulticast(key: number, payload?: number): void;
+}
+
+/** Something an application author wants to know: a core that met an exception, an image that is none, messages that were lost. */
+export interface ArmTrouble {
+  readonly x: number;
+  readonly y: number;
+  readonly p: number;
+  /** What happened, in words. */
+  readonly message: string;
+}
+
+export interface ArmProgramOptions {
+  /**
+   * Clocks of the cores per clock of a real core: 1 real time, 2 twice as fast, Infinity as fast as the host can. A host that cannot keep up
+   * makes the machine slower, never different. Default: 1.
+   */
+  readonly speed?: number;
+  /** `interpret` or another engine. Default: `interpret`. */
+  readonly engine?: Engine;
+  /** The machine that the cores join. Default: a new one, shared by all programs of this choice. */
+  readonly machine?: ArmMachine;
+  /** Default: `util.debuglog('spinn')`. */
+  readonly onTrouble?: (trouble: ArmTrouble) => void;
+}
+
+/** Wall time one call may take before the host's sockets are served again, ms. */
+const BUDGET_MS = 5;
+/** Real time a machine that cannot keep up may lag behind before it stops trying to catch up, ms. */
+const MAX_LAG_MS = 100;
+
+const log = debuglog("spinn");
+
+/**
+ * Programs that execute the loaded APLX image on an emulated ARM968E-S: give it to the simulated machine as its choice of programs.
+ *
+ * ```
+ * SimulatedMachine.start({ board: "spin3", programs: armProgram({ speed: Infinity }) })
+ * ```
+ */
+export function armProgram(options: ArmProgramOptions = {}): () => ArmProgram {
+  const machine = options.machine ?? new ArmMachine();
+  const pace = new Pace(machine, options.speed ?? 1);
+  const onTrouble = options.onTrouble ?? (({ x, y, p, message }) => log("core %s: %s", formatCore({ x, y, p }), message));
+  return () => new ArmProgram(machine, pace, options.engine ?? interpret, onTrouble);
+}
+
+/** How far the machine should have come. */
+class Pace {
+  readonly #machine: ArmMachine;
+  readonly #speed: number;
+  #target = 0;
+
+  constructor(machine: ArmMachine, speed: number) {
+    this.#machine = machine;
+    this.#speed = speed;
+  }
+
+  /** `true`: there is more to run at once. */
+  advance(elapsedMs: number): boolean {
+    const machine = this.#machine;
+    const clocksPerMs = 1000 * machine.clockMhz;
+    if (this.#speed === Infinity) {
+      machine.advance(machine.now + 1000 * clocksPerMs, BUDGET_MS);
+      return machine.isBusy;
+    }
+    const perMs = clocksPerMs * this.#speed;
+    this.#target = Math.min(Math.max(this.#target, machine.now) + elapsedMs * perMs, machine.now + MAX_LAG_MS * perMs);
+    return !machine.advance(this.#target, BUDGET_MS);
+  }
+}
+
+/** The program of one core. Its life is that of the application: from the start command to the next reset. */
+export class ArmProgram implements ScheduledCore {
+  readonly name = "arm";
+  readonly bare = true;
+  readonly #machine: ArmMachine;
+  readonly #pace: Pace;
+  readonly #engine: Engine;
+  readonly #onTrouble: (trouble: ArmTrouble) => void;
+  #context: ArmCoreContext | undefined;
+  #core: ArmCore | undefined;
+  #chip: ArmChip | undefined;
+  #seenExceptions = 0;
+
+  constructor(machine: ArmMachine, pace: Pace, engine: Engine, onTrouble: (trouble: ArmTrouble) => void) {
+    this.#machine = machine;
+    this.#pace = pace;
+    this.#engine = engine;
+    this.#onTrouble = onTrouble;
+  }
+
+  get core(): ArmCore {
+    return this.#core!;
+  }
+
+  get chip(): ArmChip {
+    return this.#chip!;
+  }
+
+  get order(): number {
+    const { x, y, physical } = this.#context!;
+    return (x << 16) | (y << 8) | physical;
+  }
+
+  start(context: ArmCoreContext): void {
+    const machine = this.#machine;
+    this.#context = context;
+    this.#chip = machine.chip(context.memory.chip, context.nowMs());
+    const core = new ArmCore({
+      memory: context.memory.chip,
+      physicalCore: context.physical,
+      send: (packet) => machine.send(this, packet),
+    });
+    core.engine = this.#engine;
+    this.#core = core;
+    if (!core.start(context.imageAddress, ((context.wait ? 1 : 0) << 8) | context.appId, machine.now)) {
+      this.#report("the image is no APLX application, or its load table reaches where no memory is; the core never starts");
+    }
+    this.#chip.add({
+      core,
+      virtualCore: context.p,
+      sendSdp: (message) => context.sendSdp(message),
+      onWatchdog: () => this.#report(describeSilence(core.cpu)),
+    });
+    machine.add(this);
+  }
+
+  onSignal(signal: number): void {
+    if (!this.chip.sendSignal(this.#context!.p, signal)) this.#report(`signal ${signal} was lost: the core does not empty its mailbox`);
+  }
+
+  onSdp(message: SdpLike): void {
+    if (!this.chip.sendMessage(this.#context!.p, message)) this.#report("a message was lost: the core does not empty its mailbox");
+  }
+
+  onMulticast(key: number, payload: number | undefined): void {
+    this.core.deliver({ control: payload === undefined ? 0 : 2, key, payload }, 7);
+  }
+
+  onTick(elapsedMs: number): boolean {
+    return this.#machine.isLeader(this) && this.#pace.advance(elapsedMs);
+  }
+
+  stop(): void {
+    this.#machine.remove(this);
+    this.#chip?.remove(this.#context!.p);
+  }
+
+  route(packet: { readonly control: number; readonly key: number; readonly payload: number | undefined }): void {
+    // P2P, nearest-neighbour and fixed-route packets are the monitor's; applications send multicast ones.
+    if (packet.control >> 6 === 0) this.#context!.sendMulticast(packet.key, packet.payload);
+  }
+
+  afterSlice(): void {
+    const { cpu } = this.core;
+    if (cpu.errors === this.#seenExceptions) return;
+    this.#seenExceptions = cpu.errors;
+    this.#report(describeTrouble(cpu));
+  }
+
+  #report(message: string): void {
+    const { x, y, p } = this.#context!;
+    this.#onTrouble({ x, y, p, message });
+  }
+}

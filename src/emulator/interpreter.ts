@@ -1,0 +1,40 @@
+/** The plain engine: one instruction after the other, decoded each time. The reference for the compiled one. */
+import { executeArm } from "./arm.js";
+import { BusFault, type Cpu } from "./cpu.js";
+import { executeThumb } from "./thumb.js";
+
+/** Runs `cpu` until its clock reaches `untilCycle`, or {@link Cpu.limit} when that is pulled in, or it sleeps. May overshoot by one instruction. */
+export function interpret(cpu: Cpu, untilCycle: number): void {
+  cpu.limit = untilCycle;
+  while (cpu.cycles < cpu.limit && !cpu.waiting) {
+    try {
+      step(cpu);
+    } catch (fault) {
+      if (!(fault instanceof BusFault)) throw fault;
+      if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
+      else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
+    }
+  }
+}
+
+/** Executes until the limit; sleep sets the limit to 0. Throws at the first access nobody answers. */
+function step(cpu: Cpu): void {
+  const { r } = cpu;
+  while (cpu.cycles < cpu.limit) {
+    if (cpu.attention !== 0) cpu.takeInterrupt();
+    const { pc } = cpu;
+    cpu.cycles++;
+    cpu.instructions++;
+    if (cpu.thumb) {
+      const op = cpu.fetch16(pc);
+      cpu.pc = (pc + 2) | 0;
+      r[15] = pc + 4;
+      executeThumb(cpu, op);
+    } else {
+      const op = cpu.fetch32(pc);
+      cpu.pc = (pc + 4) | 0;
+      r[15] = pc + 8;
+      executeArm(cpu, op);
+    }
+  }
+}

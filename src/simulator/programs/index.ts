@@ -1,0 +1,6 @@
+export { crasher } from "./crasher.js";
+export { hello } from "./hello.js";
+export { idle } from "./idle.js";
+export { memoryFiller } from "./memory-filler.js";
+export { packetRing } from "./packet-ring.js";
+export { sdpEcho } from "./sdp-echo.js";

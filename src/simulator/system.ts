@@ -1,0 +1,105 @@
+import { SpinnError } from "../errors.js";
+import { type ChipCoordinates, formatChip, type Link, NO_ROUTE } from "../machine/index.js";
+import { Chip, type ChipWorld } from "./chip.js";
+import type { Clock } from "./clock.js";
+import type { Programs } from "./core-program.js";
+import type { Firmware } from "./firmware.js";
+import type { FloodFill } from "./flood-fill.js";
+import type { MachineNetwork } from "./network.js";
+import type { Tags } from "./tags.js";
+
+export interface SystemSetup extends ChipWorld {
+  readonly programs: Programs;
+  /** IPv4 address of each Ethernet chip, four numbers, in the order of `network.geometry.ethernetChips`. */
+  readonly addresses: readonly (readonly number[])[];
+  /** Multiplies every delay of the firmware. */
+  readonly timeScale: number;
+}
+
+/** What commands about tags need of a board. */
+export interface TagHolder {
+  readonly tags: Tags;
+  /** Opens (0: closes) the UDP port of a reverse tag. */
+  listen(index: number, rxPort: number): Promise<void>;
+}
+
+/** A booted machine without its sockets: chips, their firmware, and how messages get from one to another. Thrown away at power-off. */
+export class System implements ChipWorld {
+  readonly network: MachineNetwork;
+  readonly firmware: Firmware;
+  readonly startValues: Uint8Array;
+  readonly clock: Clock;
+  readonly bootTime: number;
+  readonly programs: Programs;
+  readonly timeScale: number;
+  readonly root: Chip;
+  readonly chips: readonly Chip[];
+  /** `false` while the network between the chips is not up yet: no routes, no positions. */
+  up = false;
+  /** The flood fill under way. */
+  flood: FloodFill | undefined;
+  /** Next number SC&MP gives to a nearest-neighbour packet. */
+  lastId = 0;
+  /** Chips with a COUNT under way. */
+  readonly counting = new Set<Chip>();
+  /** Puts a multicast packet into the router of a chip. Set by the machine. */
+  multicast: (chip: Chip, key: number, payload: number | undefined) => void = () => undefined;
+  /** Takes an SDP datagram (with pad) in at a chip. Set by the dispatcher. */
+  route: (chip: Chip, bytes: Uint8Array) => void = () => undefined;
+  /** Sends a message for the host out of an Ethernet chip. Set by the boards. */
+  transmit: (chip: Chip, bytes: Uint8Array) => void = () => undefined;
+  /** The board of an Ethernet chip: its tags. Set by the machine. */
+  board: (chip: Chip) => TagHolder | undefined = () => undefined;
+  readonly #index = new Map<number, Chip>();
+
+  constructor(setup: SystemSetup) {
+    this.network = setup.network;
+    this.firmware = setup.firmware;
+    this.startValues = setup.startValues;
+    this.clock = setup.clock;
+    this.bootTime = setup.bootTime;
+    this.programs = setup.programs;
+    this.timeScale = setup.timeScale;
+    const { geometry } = this.network;
+    this.chips = this.network.chips.map(({ x, y }) => {
+      const board = geometry.ethernetChips.findIndex((chip) => chip.x === x && chip.y === y);
+      const chip = new Chip(this, x, y, setup.addresses[board]);
+      this.#index.set((x << 8) | y, chip);
+      return chip;
+    });
+    this.root = this.#index.get((this.network.root.x << 8) | this.network.root.y)!;
+  }
+
+  /** The chip at a position, `undefined` where none works. */
+  chip(x: number, y: number): Chip | undefined {
+    return this.#index.get((x << 8) | y);
+  }
+
+  /** The chip at a position. Throws `ERR_SPINN_MACHINE` where none works. */
+  chipAt(at: ChipCoordinates): Chip {
+    const chip = this.chip(at.x, at.y);
+    if (chip !== undefined) return chip;
+    throw new SpinnError("ERR_SPINN_MACHINE", `the simulated machine has no working chip ${formatChip(at)}`);
+  }
+
+  /** The chip at the other end of a working link. */
+  neighbour(chip: Chip, link: Link): Chip | undefined {
+    if (((chip.links >>> link) & 1) === 0) return undefined;
+    const to = this.network.neighbour(chip.x, chip.y, link);
+    return to === undefined ? undefined : this.chip(to.x, to.y);
+  }
+
+  nearestEthernet(chip: Chip): ChipCoordinates {
+    return this.network.geometry.nearestEthernet(chip.x, chip.y);
+  }
+
+  /** Link towards the root: 7 on the root itself, 6 without a way. */
+  parentLink(chip: Chip): number {
+    return this.network.tree(this.network.root)[this.network.index(chip.x, chip.y)] ?? NO_ROUTE;
+  }
+
+  /** Ends every program. */
+  close(): void {
+    for (const chip of this.chips) if (chip.touched) for (const core of chip.cores) core.endProgram();
+  }
+}

@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { Cpu, interpret, Mode } from "../../src/emulator/index.js";
+import { program } from "../../tools/emulator/random-instructions.mjs";
+import { digest, run } from "../../tools/emulator/run-program.mjs";
+
+const golden = JSON.parse(readFileSync(new URL("../../fixtures/emulator/instructions.json", import.meta.url), "utf8"));
+
+it("does with random ARM and Thumb instructions what qemu-arm did", () => {
+  const made = program(golden.seed, golden.count);
+  const { records } = run({ Cpu, interpret, Mode }, made);
+  const expected = new Uint32Array(Uint8Array.from(Buffer.from(golden.digests, "base64")).buffer);
+  const different = made.what.flatMap(({ thumb, ops }, test) =>
+    digest(records, test) === expected[test]
+      ? []
+      : [`${test} ${thumb ? "Thumb" : "ARM"} ${ops.map((op) => (op >>> 0).toString(16)).join(" ")}`],
+  );
+  expect(expected.length).toBe(golden.count);
+  expect(different).toEqual([]);
+});

@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { CoreState } from "../../src/machine/index.js";
+import type { Faults } from "../../src/simulator/index.js";
+import { applicationImage } from "./application-image.js";
+import { simulate } from "./simulated.js";
+
+const FAULTS: [string, Faults][] = [
+  ["every seventh reply lost", { toHost: { loseEvery: 7 } }],
+  ["loss both ways", { toBoard: { loss: 0.05 }, toHost: { loss: 0.05 } }],
+  ["doubled and shuffled datagrams", { toBoard: { duplicate: 0.2, reorder: 0.2 }, toHost: { duplicate: 0.2, reorder: 0.2 } }],
+  ["busy codes", { codes: [{ code: "P2P_BUSY", probability: 0.1 }] }],
+];
+
+let block = 0;
+
+describe.each(["4.0.0", "3.4.1"])("with SC&MP %s and", (scamp) => {
+  it.each(FAULTS)("%s, everything is still done, once", async (_name, faults) => {
+    await using setup = await simulate(`127.44.${block++}.1`, { board: "spin3", scamp, seed: 5 }, { packetTimeoutMs: 150 });
+    const { machine, transceiver } = setup;
+    machine.setFaults(faults);
+    const found = await transceiver.discover();
+    expect(found.problems).toEqual([]);
+    expect(found.machine.chips.size).toBe(4);
+
+    const chip = { x: 1, y: 0 };
+    const data = Uint8Array.from({ length: 20_003 }, (_, i) => i * 31);
+    await transceiver.writeMemory(chip, 0x60300002, data);
+    expect(await transceiver.readMemory(chip, 0x60300002, data.length)).toEqual(data);
+
+    const addresses = new Set<number>();
+    for (let tag = 1; tag <= 12; tag += 1) addresses.add(await transceiver.allocate(chip, 100 + tag, { appId: 30, tag }));
+    expect(addresses.size).toBe(12);
+    const used = (await transceiver.readHeap(chip)).blocks.filter((entry) => !entry.free);
+    expect(used.map((entry) => entry.tag).sort((a, b) => a! - b!)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    for (const address of addresses) await transceiver.free(chip, address);
+    expect((await transceiver.readHeap(chip)).blocks.filter((entry) => !entry.free)).toEqual([]);
+
+    const entries = Array.from({ length: 5 }, (_, i) => ({ key: i << 8, mask: 0xffffff00, links: [], cores: [1] }));
+    const base = await transceiver.loadRoutes(chip, entries, { appId: 30 });
+    expect(base).toBe(1);
+    expect(await transceiver.readRoutes(chip)).toHaveLength(6);
+
+    const cores = [...found.machine.chips.values()].flatMap(({ x, y }) => [1, 2, 3].map((p) => ({ x, y, p })));
+    await transceiver.load(applicationImage(3000), cores, { appId: 30 });
+    expect((await transceiver.countStates(30)).get(CoreState.RUN)).toBe(cores.length);
+  });
+});
