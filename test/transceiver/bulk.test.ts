@@ -14,7 +14,7 @@ let folder: string;
 let path: string;
 
 beforeAll(async () => {
-  board = await ScriptedBoard.start({ host: "127.43.1.1" });
+  board = await ScriptedBoard.start({ host: "127.47.1.1" });
   spinn = await Transceiver.connect({ host: board.host, port: board.port });
   folder = await mkdtemp(join(tmpdir(), "spinn-bulk-"));
 });
