@@ -69,7 +69,9 @@ export function copyAndStartApplication(chip: Target, copy: ApplicationCopy, sta
   return copyRequest(chip, copy, startWord(start), false);
 }
 
-/** Sum of an image's little-endian words, modulo 2^32, as SC&MP computes it. Throws `ERR_SPINN_ARGUMENT` for a part of a word at the end. */
+/**
+ * Sum of an image's little-endian words, modulo 2^32, as SC&MP computes it. Throws `ERR_SPINN_ARGUMENT` for a part of a word at the end.
+ */
 export function imageChecksum(image: Uint8Array): number {
   if (image.length % 4 !== 0) throw new SpinnError("ERR_SPINN_ARGUMENT", `${image.length} bytes are not whole words`);
   const view = new DataView(image.buffer, image.byteOffset, image.length);
@@ -85,7 +87,10 @@ export function applicationCores(cores: Iterable<number>): number {
   throw new SpinnError("ERR_SPINN_ARGUMENT", "core 0 is the monitor and runs no application", { hint: "name cores 1 to 17" });
 }
 
-/** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws `ERR_SPINN_ARGUMENT`. */
+/**
+ * app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws
+ * `ERR_SPINN_ARGUMENT`.
+ */
 export function startWord(start: ApplicationStart, mayBeEmpty = false): number {
   checkAppId(start.appId);
   const mask = applicationCores(start.cores);
