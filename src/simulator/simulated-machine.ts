@@ -4,6 +4,7 @@ import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, BOOT_VERSION, BootOpcode, enco
 import { deliverPacket } from "./applications.js";
 import { Bmp } from "./bmp/bmp.js";
 import { BmpController } from "./bmp/controller.js";
+import { blacklistOf } from "./bmp/factory.js";
 import { Board } from "./board.js";
 import { BootRom } from "./boot-rom.js";
 import type { Chip } from "./chip.js";
@@ -292,7 +293,8 @@ export class SimulatedMachine implements AsyncDisposable {
         reset: (slot: number, held: boolean) => this.holdReset(held, [frame * FRAME_SLOTS + slot]),
       };
       const slots = Math.min(FRAME_SLOTS, boards.length - frame * FRAME_SLOTS);
-      const controller = new BmpController(identity, slots, options.powered ?? true, control);
+      const blacklist = blacklistOf(this.geometry, board.chip, options.dead ?? {});
+      const controller = new BmpController(identity, slots, options.powered ?? true, control, blacklist);
       frames[frame] ??= [];
       frames[frame][identity.slot] = controller;
       const setup = {
