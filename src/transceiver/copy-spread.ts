@@ -1,21 +1,21 @@
 import { type ApplicationStart, copyApplication, imageChecksum, startApplication } from "../commands/index.js";
 import { SpinnError } from "../errors.js";
 import { type ChipCoordinates, chipKey, coresOfMask, formatChip } from "../machine/index.js";
-import { SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
+import { SCP_MAX_DATA } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 import { type CopyStep, copyTree, linkKey } from "./copy-tree.js";
 import type { CoreSet } from "./core-set.js";
 import type { Distributor } from "./load.js";
 import { readMemory, writeMemory } from "./memory.js";
-import { pause } from "./pause.js";
 import type { Session } from "./session.js";
 import { readSystemNumber } from "./struct-fields.js";
 
 /** Copies of one chip before another neighbour is tried. */
 const COPY_ATTEMPTS = 2;
-/** Bounds of the time after which a copy is asked after, ms. Nobody has measured copies on a board: SpiNNMan allows them 6 s. */
+/** How long the first copy may take before it is repeated, and the bounds for the later ones, ms. */
+const FIRST_PATIENCE_MS = 2000;
 const MIN_PATIENCE_MS = 50;
-const MAX_PATIENCE_MS = 1000;
+const MAX_PATIENCE_MS = 6000;
 
 /**
  * Brings an image to chips by copying it from neighbour to neighbour (SC&MP 4.x): written once, to the root's load buffer, then each chip reads
@@ -37,8 +37,8 @@ export class CopySpread implements Distributor {
   /** Why chips do not have it yet, by `chipKey`. */
   readonly #failures = new Map<number, string>();
   #buffer: number | undefined;
-  /** Longest copy so far that met no trouble, ms. */
-  #slowestMs: number | undefined;
+  /** Moving average of the copies so far, ms. */
+  #usualMs: number | undefined;
 
   constructor(session: Session, image: Uint8Array, start: Omit<ApplicationStart, "cores">) {
     this.#session = session;
@@ -109,7 +109,7 @@ export class CopySpread implements Distributor {
           const spoilt = tail.subarray(-4).map((byte) => byte ^ 0xff);
           await writeMemory(this.#session, chip, tailAt + tail.length - 4, spoilt, options);
         }
-        await this.#nudged(copyApplication(chip, { link, sizeBytes: size, checksum: this.#checksum }), tailAt, options);
+        await this.#copyOnce(step, options);
         if (equal(await readMemory(this.#session, chip, tailAt, tail.length, options), tail)) return undefined;
         failure = `the copy over link ${link} stopped half way`;
       } catch (error) {
@@ -120,30 +120,18 @@ export class CopySpread implements Distributor {
   }
 
   /**
-   * One copy, without waiting the 6 s it may take when its request or reply was lost. A monitor serves in order: after some copies' time it is
-   * asked for one word now and then, and once three such answers have overtaken the copy's, the pipeline sends the copy again.
+   * One copy. Nobody knows how long it takes on a board (SpiNNMan allows 6 s), and a lost one should not cost that much: the copies so far tell.
+   * Taking one for lost too early does no harm but to time: the chip copies the same words once more.
    */
-  async #nudged(copy: ScpRequest<void>, address: number, options: CallOptions): Promise<void> {
-    const { signal } = options;
-    const done = new AbortController();
-    const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
-    const patienceMs = Math.min(MAX_PATIENCE_MS, Math.max(MIN_PATIENCE_MS, 4 * (this.#slowestMs ?? MAX_PATIENCE_MS)));
-    let nudges = 0;
-    const nudge = async (): Promise<void> => {
-      for (await pause(patienceMs, either); !either.aborted; await pause(patienceMs / 4, either)) {
-        nudges += 1;
-        await readMemory(this.#session, copy, address, 4, { signal: either });
-      }
-    };
-    const nudging = nudge().catch(() => undefined);
+  async #copyOnce({ chip, link }: CopyStep, options: CallOptions): Promise<void> {
+    const usual = this.#usualMs;
+    const slowMs = usual === undefined ? FIRST_PATIENCE_MS : clamp(4 * usual, MIN_PATIENCE_MS, MAX_PATIENCE_MS);
     const begun = performance.now();
-    try {
-      await this.#session.call(copy, options);
-      if (nudges === 0) this.#slowestMs = Math.max(this.#slowestMs ?? 0, performance.now() - begun);
-    } finally {
-      done.abort();
-      await nudging;
-    }
+    const copy = { link, sizeBytes: this.#image.length, checksum: this.#checksum, slowMs };
+    await this.#session.call(copyApplication(chip, copy), options);
+    const tookMs = performance.now() - begun;
+    // Lost ones count too, or patience that is too short would never learn; the average bears them.
+    this.#usualMs = usual === undefined ? tookMs : usual + (tookMs - usual) / 8;
   }
 
   async #startOn(chip: ChipCoordinates, mask: number, reasons: Map<number, string>, signal: AbortSignal): Promise<void> {
@@ -160,6 +148,10 @@ export class CopySpread implements Distributor {
     this.#failures.set(key, failure);
     for (const step of steps.get(key) ?? []) this.#markBelow(steps, chipKey(step.chip.x, step.chip.y), failure, reasons);
   }
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -8,7 +8,9 @@ import net from "node:net";
 import { cpus } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { IMDClient, IMDServer, LiveEvents } from "../../dist/services/stream/index.js";
+import { EventSender, IMDClient, IMDServer, LiveEvents, liveTag } from "../../dist/services/stream/index.js";
+import { SimulatedMachine } from "../../dist/simulator/index.js";
+import { Transceiver } from "../../dist/transceiver/index.js";
 import { encodeEieioData } from "../../dist/wire/index.js";
 
 const option = (name, fallback) => {
@@ -26,7 +28,9 @@ const ROWS = {
 
 // A reader or a check runs in a process of its own, so that no other leaves its garbage or its warmed-up code.
 if (option("child") !== undefined) {
-  const work = { client: readWithClient, bare: readBare, heap: flatHeap, slow: slowConsumer, serve, events: liveEvents }[option("child")];
+  const work = { client: readWithClient, bare: readBare, heap: flatHeap, slow: slowConsumer, serve, board: serveBoard, events: liveEvents }[
+    option("child")
+  ];
   console.log(JSON.stringify({ ...(await work()), rssMB: Math.round(process.resourceUsage().maxRSS / 1024) }));
   process.exit(0);
 }
@@ -212,8 +216,8 @@ async function serve() {
 /** A consumer more than ten times slower than the source: nothing may be lost, and memory stays within the buffer. */
 async function slowConsumer() {
   const total = 1500;
-  const server = spawn(process.execPath, [fileURLToPath(import.meta.url), "--child", "serve", "--frames", `${total}`]);
-  const port = await new Promise((resolve) => server.stdout.once("data", (text) => resolve(Number(text))));
+  const server = ownProcess(["--child", "serve", "--frames", `${total}`]);
+  const port = await firstNumber(server);
   const before = process.memoryUsage();
   const bufferMB = 10;
   const client = await IMDClient.connect("127.0.0.1", port, 10_000, { bufferSizeBytes: bufferMB * 2 ** 20 });
@@ -231,8 +235,47 @@ async function slowConsumer() {
   return { frames, lost: total - frames, framesRead, slots, ...paused, bufferMB, mostMemoryMB: round(mostMB) };
 }
 
-/** 64 events a datagram, as a gatherer sends by default, from another process in bursts of a millisecond. */
+/** A simulated board with a core that sends 64 events a datagram through tag 1, as a gatherer does by default, once it gets an event. */
+async function serveBoard() {
+  const perSecond = Number(option("rate"));
+  const total = Math.round((perSecond * Number(option("seconds"))) / 64);
+  const emitter = () => {
+    let core;
+    let started = false;
+    let due = 0;
+    let sent = 0;
+    return {
+      start: (context) => (core = context),
+      onSdp: () => (started = true),
+      onTick: (elapsedMs) => {
+        if (!started) return false;
+        due = Math.min(total, due + (elapsedMs * perSecond) / 64_000);
+        for (; sent < Math.floor(due); sent += 1) {
+          const keys = Array.from({ length: 64 }, (_, i) => 64 * sent + i);
+          const data = encodeEieioData({ type: 2, payloadBase: sent, payloadIsTime: true, keys });
+          core.sendSdp({ tag: 1, destPort: 7, destCpu: 31, destX: 0, destY: 0, srcPort: 3, data });
+        }
+        return false;
+      },
+    };
+  };
+  const machine = await SimulatedMachine.start({ board: "spin3", port: 0, timeScale: 0, programs: emitter });
+  const { host, port } = machine.boards[0].address;
+  const transceiver = await Transceiver.connect({ host, port });
+  // The smallest load table: what is behind it is never run, the emitter is.
+  const image = new Uint8Array(new Uint32Array([2, 0, 0x20, 32, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).buffer);
+  await transceiver.load(image, [{ x: 0, y: 0, p: 1 }], { appId: 30 });
+  await transceiver.close();
+  process.stdout.write(`${port}\n`);
+  return new Promise((resolve) => process.stdin.once("end", () => resolve({})).resume());
+}
+
+/** Live events of a simulated board in another process. */
 async function liveEvents() {
+  const perSecond = Number(option("events", "100000"));
+  const seconds = 5;
+  const board = ownProcess(["--child", "board", "--rate", `${perSecond}`, "--seconds", `${seconds}`]);
+  const boardPort = await firstNumber(board);
   const socket = createSocket({ type: "udp4", recvBufferSize: 8 * 1024 * 1024 });
   await new Promise((resolve) => socket.bind(0, "127.0.0.1", resolve));
   const port = {
@@ -240,38 +283,51 @@ async function liveEvents() {
       socket.on("message", listener);
       return () => socket.off("message", listener);
     },
-    send: () => Promise.resolve(),
+    send: (datagram, to, host) =>
+      new Promise((resolve, reject) => socket.send(datagram, to, host, (error) => (error ? reject(error) : resolve()))),
     close: () => new Promise((resolve) => socket.close(resolve)),
   };
-  const live = await LiveEvents.open(port);
-  const perSecond = Number(option("events", "200000"));
-  const seconds = 5;
-  const message = Buffer.from(
-    encodeEieioData({ type: 2, payloadBase: 1, payloadIsTime: true, keys: Array.from({ length: 64 }, (_, i) => i) }),
-  ).toString("hex");
-  const program = `
-    const socket = require("node:dgram").createSocket("udp4");
-    const message = Buffer.from("${message}", "hex");
-    const total = ${(perSecond * seconds) / 64} | 0;
-    const start = performance.now();
-    let sent = 0;
-    const burst = () => {
-      const due = Math.min(total, ((performance.now() - start) / 1000) * ${perSecond / 64});
-      while (sent < due) { socket.send(message, ${socket.address().port}, "127.0.0.1", () => {}); sent += 1; }
-      if (sent < total) setTimeout(burst, 1);
-      else setTimeout(() => socket.close(() => console.log(sent * 64)), 100);
-    };
-    burst();`;
-  const sender = spawn(process.execPath, ["-e", program]);
+  const live = await LiveEvents.open(port, { setTag: liveTag(port, "127.0.0.1", 1, { port: boardPort }) });
+  const total = Math.round((perSecond * seconds) / 64) * 64;
+  const start = performance.now();
+  await new EventSender(port, { host: "127.0.0.1", port: boardPort, core: { x: 0, y: 0, p: 1 } }, { consume: async () => true }).send([1]);
   let events = 0;
+  let outOfPlace = 0;
+  let last = start;
   const reading = (async () => {
-    for await (const frame of live) events += frame.count;
+    for await (const frame of live) {
+      if (frame.keys[0] !== events) outOfPlace += 1;
+      events += frame.count;
+      last = performance.now();
+    }
   })();
-  const sent = await new Promise((resolve) => sender.stdout.once("data", (text) => resolve(Number(text))));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  // Until everything has come, or nothing came for a second.
+  while (events < total && performance.now() - last < 1000) await new Promise((resolve) => setTimeout(resolve, 20));
   await live.close();
   await reading;
-  return { eventsPerSecond: perSecond, seconds, sent, received: events, lost: sent - events, droppedByBuffer: live.stats.droppedEvents };
+  board.stdin.end();
+  const rate = Math.round(events / ((last - start) / 1000));
+  return {
+    askedPerSecond: perSecond,
+    eventsPerSecond: rate,
+    sent: total,
+    received: events,
+    lost: total - events,
+    outOfPlace,
+    droppedByBuffer: live.stats.droppedEvents,
+  };
+}
+
+function ownProcess(args) {
+  return spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], { stdio: ["pipe", "pipe", "inherit"] });
+}
+
+/** The port that a process of ours prints when it is ready. */
+function firstNumber(child) {
+  return new Promise((resolve, reject) => {
+    child.stdout.once("data", (text) => resolve(Number.parseInt(text, 10)));
+    child.once("exit", (code) => reject(new Error(`a process of this bench ended with ${code} before it was ready`)));
+  });
 }
 
 function round(value) {

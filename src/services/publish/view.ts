@@ -2,37 +2,59 @@ import { SpinnError } from "../../errors.js";
 import { isPlainObject, Tuple } from "../rpc/index.js";
 import type { Notifier } from "./notifier.js";
 
-/** Views, to the raw containers behind them: a view that is assigned somewhere is stored as what it shows. */
-const RAW = new WeakMap<object, () => unknown>();
+/** Views, to the raw containers behind them: a view that is assigned somewhere is stored as the container it shows. */
+const RAW = new WeakMap<object, object>();
 
 function raw(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? (RAW.get(value)?.() ?? value) : value;
+  return typeof value === "object" && value !== null ? (RAW.get(value) ?? value) : value;
 }
 
-/** The container of a notifier by index syntax; reads are live, changes go through the notifier. Atoms come as they are. */
+/**
+ * The container of a notifier by index syntax; changes go through the notifier. Atoms come as they are. A view belongs to its container
+ * at its place: once another container is there, using it throws, for changes would go to the wrong one.
+ */
 export function viewOf(notifier: Notifier): unknown {
   const target = notifier.rawView;
   if (typeof target !== "object" || target === null) return target;
-  if (Array.isArray(target) && !(target instanceof Tuple)) return register(listView(notifier, target), notifier);
-  if (target instanceof Map) return register(mapView(notifier, target), notifier);
-  return isPlainObject(target) ? register(dictView(notifier, target), notifier) : target;
+  if (Array.isArray(target) && !(target instanceof Tuple)) return register(listView(notifier, target), target);
+  if (target instanceof Map) return register(mapView(notifier, target), target);
+  return isPlainObject(target) ? register(dictView(notifier, target), target) : target;
 }
 
-function register(view: object, notifier: Notifier): object {
-  RAW.set(view, () => notifier.rawView);
+function register(view: object, target: object): object {
+  RAW.set(view, target);
   return view;
+}
+
+/** Throws when `target` is no longer what stands at the notifier's place. */
+function checkLive(notifier: Notifier, target: object): void {
+  let present: unknown;
+  try {
+    present = notifier.rawView;
+  } catch {
+    present = undefined;
+  }
+  if (present !== target) {
+    throw new SpinnError("ERR_SPINN_ARGUMENT", "this view is of a container that has been moved or removed", { hint: "take a new view" });
+  }
 }
 
 function dictView(notifier: Notifier, target: object): object {
   return new Proxy(target, {
-    get: (object, key) => (typeof key === "string" && Object.hasOwn(object, key) ? viewOf(notifier.at(key)) : Reflect.get(object, key)),
+    get: (object, key) => {
+      if (typeof key !== "string" || !Object.hasOwn(object, key)) return Reflect.get(object, key);
+      checkLive(notifier, target);
+      return viewOf(notifier.at(key));
+    },
     set: (_, key, value) => {
       if (typeof key !== "string") return false;
+      checkLive(notifier, target);
       notifier.setItem(key, raw(value));
       return true;
     },
     deleteProperty: (object, key) => {
       if (typeof key !== "string" || !Object.hasOwn(object, key)) return true;
+      checkLive(notifier, target);
       notifier.delItem(key);
       return true;
     },
@@ -61,11 +83,13 @@ function listView(notifier: Notifier, target: unknown[]): object {
   };
   return new Proxy(target, {
     get: (list, key) => {
+      checkLive(notifier, target);
       if (typeof key === "string" && Object.hasOwn(methods, key)) return methods[key];
       const index = indexOfKey(key);
       return index !== undefined && index < list.length ? viewOf(notifier.at(index)) : Reflect.get(list, key);
     },
     set: (list, key, value) => {
+      checkLive(notifier, target);
       const index = indexOfKey(key);
       if (key === "length" && typeof value === "number" && value <= list.length) {
         while (list.length > value) notifier.pop();
@@ -89,6 +113,7 @@ function listView(notifier: Notifier, target: unknown[]): object {
 function mapView(notifier: Notifier, target: Map<unknown, unknown>): object {
   const view: object = new Proxy(target, {
     get: (map, key) => {
+      checkLive(notifier, target);
       if (key === "get") return (name: unknown) => (map.has(name) ? viewOf(notifier.at(name)) : undefined);
       if (key === "set") {
         return (name: unknown, value: unknown) => {

@@ -20,6 +20,7 @@ export const REALM_SOURCE = `(function (post) {
   const MyPromise = Promise;
   const waiting = create(null);
   let lastCall = 0;
+  let underWay = 0;
 
   // Sizes of buffers are not counted by the worker's memory limit, so there are none.
   for (const name of ["ArrayBuffer", "SharedArrayBuffer", "DataView", "Atomics", "WebAssembly", "Int8Array", "Uint8Array", "Uint8ClampedArray",
@@ -81,8 +82,10 @@ export const REALM_SOURCE = `(function (post) {
     const object = {};
     for (const method of methods) {
       defineProperty(object, method, { enumerable: true, value: (...args) => new MyPromise((resolve, reject) => {
-        lastCall += 1;
+        if (underWay >= 1000) throw new RangeError("1000 calls to the server are under way already");
         const packed = pack(args, 0);
+        lastCall += 1;
+        underWay += 1;
         waiting[lastCall] = { resolve, reject };
         send({ bridge: name, method, call: lastCall, args: packed });
       }) });
@@ -109,6 +112,7 @@ export const REALM_SOURCE = `(function (post) {
       const call = waiting[message.call];
       delete waiting[message.call];
       if (call === undefined) return;
+      underWay -= 1;
       if (message.ok) return call.resolve(unpack(message.value));
       const error = new Error(message.error.message);
       error.name = message.error.name;

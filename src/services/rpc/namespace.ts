@@ -47,6 +47,8 @@ export class Namespace {
   #waiter: Waiter | undefined;
   #worker: Worker | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Fires the signal of driver methods under way when their namespace ends. */
+  #gone = new AbortController();
   #lastId = 0;
   #bridged = 0;
 
@@ -79,6 +81,8 @@ export class Namespace {
     clearTimeout(this.#timer);
     const worker = this.#worker;
     this.#worker = undefined;
+    this.#gone.abort(reason);
+    this.#gone = new AbortController();
     this.#settle()?.reject(reason);
     await worker?.terminate();
   }
@@ -168,7 +172,7 @@ export class Namespace {
       if (this.#bridged > MAX_BRIDGED) throw new RemoteError("RuntimeError", `more than ${MAX_BRIDGED} calls out of a namespace at a time`);
       const entry = this.#entries().get(String(bridge));
       if (entry === undefined || !("object" in entry)) throw new RemoteError("KeyError", `'${String(bridge)}'`);
-      const context = { signal: new AbortController().signal, peer: "remote code" };
+      const context = { signal: this.#gone.signal, peer: "remote code" };
       const value: unknown = await entry.object.call(String(method), fromPortable(args ?? []) as unknown[], {}, () => context);
       answer = { do: "answer", call, ok: true, value: toPortable(value) };
     } catch (error) {

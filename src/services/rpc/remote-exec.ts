@@ -52,7 +52,8 @@ const DOCUMENTATION = {
 /**
  * A pc_rpc server with two targets: the driver itself under `targetName`, and `targetName + "_rexec_js"`, where clients run JavaScript of
  * theirs next to the driver (sipyco's remote_exec, for another language). Code finds `controller_driver` (its methods return promises),
- * `controller_initial_namespace` and what is in it.
+ * `controller_initial_namespace` and what is in it. Without `allowParallel` a running piece of code holds up every other call of the server,
+ * for `timeLimitMs` at most.
  *
  * THIS IS CODE EXECUTION BY WHOEVER CAN CONNECT. Each connection's code runs in a worker without Node's modules, files or network, with
  * limits on time and memory, and the server listens on loopback unless `allowRemote` says otherwise. That stops accidents; it is no

@@ -46,6 +46,8 @@ const TERMINATE = {
 export class RpcServer extends TCPServer {
   /** Settles when a client has called the builtin `terminate`. */
   readonly terminated: Promise<void>;
+  /** Requests answered since the start: with a result, with an exception. */
+  readonly answered = { ok: 0, failed: 0 };
   readonly #targets: ReadonlyMap<string, object | TargetFactory>;
   readonly #options: RpcServerOptions;
   readonly #lock = new CallLock();
@@ -235,6 +237,7 @@ export class RpcServer extends TCPServer {
   #success(result: unknown, notation: Notation, request: unknown): string {
     try {
       const text = encode(result === undefined ? null : result, { notation });
+      this.answered.ok += 1;
       return notation === "v2" ? `{"status":"ok","ret":${text}}\n` : `{"status": "ok", "ret": ${text}}\n`;
     } catch (error) {
       const name = member(request, "name");
@@ -244,6 +247,7 @@ export class RpcServer extends TCPServer {
   }
 
   #failure(thrown: unknown, notation: Notation): string {
+    this.answered.failed += 1;
     const exception = packException(thrown, this.#options.tracebacks ?? true);
     return `${encode({ status: "failed", exception }, { notation })}\n`;
   }

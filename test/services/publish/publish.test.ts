@@ -140,6 +140,22 @@ describe("mirror", () => {
     expect(mods[0]).toMatchObject({ action: "init" });
   });
 
+  it("keeps to its container when the list is sorted or items change places", () => {
+    const notifier = new Notifier({ list: [{ x: 3 }, { x: 1 }, { x: 2 }], map: new Map([["k", { x: 5 }]]) });
+    const { view } = notifier;
+    view.list.sort((a, b) => a.x - b.x);
+    expect(notifier.rawView.list).toEqual([{ x: 1 }, { x: 2 }, { x: 3 }]);
+    const first = view.list[0]!;
+    view.list[0] = view.list[2]!;
+    view.list[2] = first;
+    expect(notifier.rawView.list).toEqual([{ x: 3 }, { x: 2 }, { x: 1 }]);
+    expect(() => (first.x = 9)).toThrow(/moved or removed/);
+    expect(() => first.x).toThrow(/moved or removed/);
+    const { map } = view;
+    notifier.delItem("map");
+    expect(() => map.get("k")).toThrow(/moved or removed/);
+  });
+
   it("takes over a dict by updateFromDict with as few changes as there are", () => {
     const notifier = new Notifier<unknown>({ a: 1, b: [1], c: 3 });
     const seen: string[] = [];

@@ -93,6 +93,8 @@ describe("calls", () => {
     const { server } = await started();
     const one = await client(server);
     await expect(one.rpc.unserialisable()).rejects.toThrow(/the result of unserialisable\(\) cannot be sent: value is a symbol/);
+    await one.rpc.ping();
+    expect(server.answered).toEqual({ ok: 1, failed: 1 });
   });
 
   it("run one at a time on the whole server, unless told otherwise", async () => {
