@@ -27,8 +27,8 @@ export interface BringupOptions {
   /** Go on behind the last finished step of an earlier run. Default `false`: begin at the beginning. */
   readonly resume?: boolean | undefined;
   /**
-   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, none for
-   * scripts without path.
+   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, if
+   * that can be written; none for scripts without path.
    */
   readonly statePath?: string | false | undefined;
   /** File to which the report is written as JSON, however the run ends. Default: none. */
@@ -42,17 +42,31 @@ export interface BringupOptions {
 }
 
 /**
- * Runs a script. Everything that can be checked is checked before the first packet: files are there and are what they should be, every step has
- * an address to talk to, the steps that a resumed run skips are the ones that were done.
+ * Runs a script. Everything that can be checked is checked before the first packet: files are there and are what they should be, every
+ * step has an address to talk to, the steps that a resumed run skips are the ones that were done.
  *
- * Resolves with the report. Rejects with the error of the step that failed: same code, message with step and line, hint with the state the board
- * is in; the report is in the last progress event and in `reportPath`. Before the first packet: `ERR_SPINN_SCRIPT`, `ERR_SPINN_FILE`, and
- * `ERR_SPINN_STATE` for a run that cannot be resumed.
+ * Resolves with the report. Rejects with the error of the step that failed: same code, message with step and line, hint with the state
+ * the board is in; the report is in the last progress event and in `reportPath`. Before the first packet: `ERR_SPINN_SCRIPT`,
+ * `ERR_SPINN_FILE`, and `ERR_SPINN_STATE` for a run that cannot be resumed.
  */
 export async function runBringup(script: Script, options: BringupOptions = {}): Promise<BringupReport> {
   throwIfAborted(options.signal);
-  const run = new Run(script, options, await readFiles(script));
-  return run.go();
+  const files = await check(script, options);
+  return new Run(script, options, files).go();
+}
+
+/** Everything that {@link runBringup} checks before the first packet, and nothing else: for a dry run. Throws `ERR_SPINN_SCRIPT`. */
+export async function checkBringup(script: Script, options: Pick<BringupOptions, "board"> = {}): Promise<void> {
+  await check(script, options);
+}
+
+function check(script: Script, options: Pick<BringupOptions, "board">): Promise<ReadonlyMap<string, CheckedFile>> {
+  checkAddresses(script, boardOf(script, options));
+  return readFiles(script);
+}
+
+function boardOf(script: Script, options: Pick<BringupOptions, "board">): BoardAddress {
+  return { ...script.board, ...definedMembers(options.board ?? {}) };
 }
 
 class Run {
@@ -61,7 +75,7 @@ class Run {
   readonly #files: ReadonlyMap<string, CheckedFile>;
   readonly #board: BoardAddress;
   readonly #hashes: readonly string[];
-  readonly #statePath: string | undefined;
+  #statePath: string | undefined;
   readonly #steps: StepReport[];
   readonly #signal: AbortSignal;
   readonly #access: BoardAccess;
@@ -72,8 +86,7 @@ class Run {
     this.#script = script;
     this.#options = options;
     this.#files = files;
-    this.#board = { ...script.board, ...definedMembers(options.board ?? {}) };
-    checkAddresses(script, this.#board);
+    this.#board = boardOf(script, options);
     this.#hashes = stepHashes(script, this.#board, files);
     const { statePath = script.path === undefined ? false : `${script.path}.state.json` } = options;
     this.#statePath = statePath === false ? undefined : statePath;
@@ -87,7 +100,7 @@ class Run {
     const skipped = state?.done.length ?? 0;
     for (let i = 0; i < skipped; i++) this.#steps[i] = { ...this.#steps[i]!, status: "skipped" };
     if (state !== undefined) await this.#checkMachine(state);
-    else if (this.#statePath !== undefined) await removeState(this.#statePath);
+    else await this.#beginState();
     let index = skipped;
     try {
       this.#tell({ type: "start", script: this.#script.name, steps: this.#script.steps.length, skipped });
@@ -168,6 +181,7 @@ class Run {
       steps: [...this.#steps],
       error: error?.toJSON(),
       boardNow,
+      statePath: outcome === "done" ? undefined : this.#statePath,
     };
     const { reportPath } = this.#options;
     if (reportPath !== undefined) {
@@ -208,6 +222,20 @@ class Run {
         hint: `what the ${state.done.length} finished steps did is lost: run the script from its beginning`,
         cause: error,
       });
+    }
+  }
+
+  /**
+   * Begins to remember, before the first packet. A folder that cannot be written to (scripts may lie in a read-only place) only means that
+   * nothing is remembered, unless the caller named the file.
+   */
+  async #beginState(): Promise<void> {
+    if (this.#statePath === undefined) return;
+    try {
+      await writeState(this.#statePath, { done: [], bootSignature: undefined, savedAt: this.#startedAt.toISOString() });
+    } catch (error) {
+      if (this.#options.statePath !== undefined) throw error;
+      this.#statePath = undefined;
     }
   }
 

@@ -70,6 +70,9 @@ const BY_CODE: Readonly<Record<SpinnErrorCode, ExitStatus>> = {
   ERR_SPINN_SCRIPT: ExitStatus.USAGE,
   ERR_SPINN_REFUSED: ExitStatus.REFUSED,
   ERR_SPINN_ADDRESS_IN_USE: ExitStatus.UNREACHABLE,
+  ERR_SPINN_END_OF_STREAM: ExitStatus.DONE,
+  ERR_SPINN_INCOMPLETE: ExitStatus.PARTIAL,
+  ERR_SPINN_REMOTE: ExitStatus.TARGET_REFUSED,
 };
 
 /** System errors of writing that are nobody's wrong usage. */

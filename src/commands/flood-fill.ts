@@ -8,8 +8,8 @@ import { signalData, signalIsRepeatable } from "./signal.js";
 import { ROOT_CHIP, type Target } from "./target.js";
 
 /**
- * Nearest-neighbour packets: how one request reaches every chip. The chip that is asked sends a packet to its neighbours, each passes it on.
- * The reply says that the first packets left, never that anything arrived. Source: scamp-nn.c.
+ * Nearest-neighbour packets: how one request reaches every chip. The chip that is asked sends a packet to its neighbours, each passes it
+ * on. The reply says that the first packets left, never that anything arrived. Source: scamp-nn.c.
  */
 export interface FloodOptions {
   /** The chip that begins. Default: the root chip. */
@@ -56,8 +56,8 @@ export function selectFlood(region: number, cores: Iterable<number>, options: Fl
 }
 
 /**
- * FFD (23): block `block` of a flood, 4..256 bytes in whole words, to `address` on **every** chip, selected or not. Repeatable: a chip drops
- * a block that it has begun already (`nn_cmd_fbs`), and a chip that missed it gets another chance.
+ * FFD (23): block `block` of a flood, 4..256 bytes in whole words, to `address` on **every** chip, selected or not. Repeatable: a chip
+ * drops a block that it has begun already (`nn_cmd_fbs`), and a chip that missed it gets another chance.
  */
 export function floodData(id: number, block: number, address: number, data: Uint8Array, options: FloodOptions = {}): ScpRequest<void> {
   checkInteger("block", block, 0, 254);
@@ -79,8 +79,8 @@ export function floodData(id: number, block: number, address: number, data: Uint
 }
 
 /**
- * FFE: closes a flood and starts the application on the chips that got every block and are selected, on the cores of `start` (maybe none) and
- * those that FFCS selected there; without `start` it is a flood of data. Nothing tells whether it worked: ask for the cores' states.
+ * FFE: closes a flood and starts the application on the chips that got every block and are selected, on the cores of `start` (maybe none)
+ * and those that FFCS selected there; without `start` it is a flood of data. Nothing tells whether it worked: ask for the cores' states.
  *
  * Repeatable: a chip leaves the flood with the first FFE and drops a second (`nn_cmd_ffe` asks for state and id).
  */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { abortError, type SpinnError } from "../errors.js";
 import type { ScpRequest } from "../wire/request.js";
 
@@ -42,7 +43,7 @@ export class BulkRun implements RequestRun {
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    listen(signal, this.#onAbort);
   }
 
   next(): ScpRequest<unknown> | undefined {
@@ -105,7 +106,7 @@ export class SingleRun<T> implements RequestRun {
     this.#onSuccess = onSuccess;
     this.#onFailure = onFailure;
     this.#onEntered = onEntered;
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    listen(signal, this.#onAbort);
   }
 
   next(): ScpRequest<unknown> | undefined {
@@ -138,4 +139,11 @@ export class SingleRun<T> implements RequestRun {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     settle();
   }
+}
+
+/** Any number of requests may share one signal: without the first line, node warns of a leak from the eleventh on. */
+function listen(signal: AbortSignal | undefined, onAbort: () => void): void {
+  if (signal === undefined) return;
+  setMaxListeners(0, signal);
+  signal.addEventListener("abort", onAbort, { once: true });
 }

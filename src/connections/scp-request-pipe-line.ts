@@ -43,8 +43,13 @@ export type SCPErrorCallback = (request: ScpRequest<unknown>, error: Error, conn
  */
 const OVERTAKEN_LIMIT = 3;
 const REORDER_MS = 0.1;
+/**
+ * Early repeats of one request. Beyond them it waits for its deadline, which doubles: a board that is overrun drops the repeat as it dropped
+ * the request, round trip after round trip, and would use up the retries within milliseconds while others are served.
+ */
+const EARLY_REPEAT_LIMIT = 5;
 /** First pause after a busy code, ms; doubles with each one, up to `BUSY_CEILING_MS`, spread by up to a quarter so that several do not come back together. SpiNNMan stops everything for 100 ms. */
-const BUSY_PAUSE_MS = 2;
+const BUSY_PAUSE_MS = 1;
 const BUSY_CEILING_MS = 100;
 /** Refusals in a row after which nobody is believed to listen. Pause between the probes, ms. */
 const REFUSAL_LIMIT = 3;
@@ -62,6 +67,8 @@ const CLEAN_REST_WAITS = 4;
 export class SCPRequestPipeLine {
   readonly connection: DatagramChannel;
   readonly #nRetries: number;
+  /** Repeats of a request that may be early ones: half of its retries at most. */
+  readonly #earlyRepeats: number;
   readonly #packetTimeoutMs: number;
   readonly #nonFailRetryCodes: ReadonlySet<number>;
   readonly #bucket: TokenBucket | undefined;
@@ -99,6 +106,7 @@ export class SCPRequestPipeLine {
     this.connection = connection;
     this.#window = new SendWindow(nChannels, waits);
     this.#nRetries = checkInteger("nRetries", options.nRetries ?? 10, 0, 1000);
+    this.#earlyRepeats = Math.min(EARLY_REPEAT_LIMIT, Math.ceil(this.#nRetries / 2));
     this.#packetTimeoutMs = checkInteger("packetTimeoutMs", options.packetTimeoutMs ?? 1000, 1, 3_600_000);
     this.#nonFailRetryCodes = new Set(options.nonFailRetryCodes);
     this.#bucket = options.tokenBucket;
@@ -378,7 +386,7 @@ export class SCPRequestPipeLine {
       const { older } = slot;
       if (slot.sentMs <= sentBefore && !slot.resting && slot.sameCore(request)) {
         slot.overtaken += 1;
-        if (slot.overtaken === OVERTAKEN_LIMIT && slot.request!.repeatable && slot.sends <= this.#nRetries && !slot.run!.over) {
+        if (slot.overtaken === OVERTAKEN_LIMIT && slot.request!.repeatable && slot.sends <= this.#earlyRepeats && !slot.run!.over) {
           this.#tally.earlyRepeats += 1;
           this.#note(slot, "overtaken");
           this.#window.shrink(now, this.#roundTrip.smoothedMs ?? 0);

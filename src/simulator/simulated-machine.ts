@@ -1,6 +1,6 @@
 import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
 import { MachineGeometry } from "../machine/index.js";
-import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../wire/index.js";
+import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, BOOT_VERSION, BootOpcode, encodeBoot, SCP_PORT } from "../wire/index.js";
 import { deliverPacket } from "./applications.js";
 import { Bmp } from "./bmp/bmp.js";
 import { BmpController } from "./bmp/controller.js";
@@ -58,12 +58,16 @@ export interface SimulatedMachineOptions {
   readonly programs?: Programs;
   /** Records every datagram of the boards in this file, for Wireshark. Default: nothing is recorded. */
   readonly record?: string;
+  /** Where the boot ROM of the unbooted first board sends its hello, every 4.096 s; the hardware broadcasts it to port 54321. Default: nowhere. */
+  readonly helloTo?: { readonly host: string; readonly port: number };
   /** Ends the machine. */
   readonly signal?: AbortSignal;
 }
 
 /** Silence while the root chip starts and copies itself to its neighbours, ms (boot sheet, section 7). */
 const SILENT_MS = 1200;
+/** Between two hellos of the boot ROM, ms. */
+const HELLO_MS = 4096;
 /** Time in which VER answers 255,255, ms. */
 const NETINIT_MS = 3300;
 
@@ -207,16 +211,21 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#crashCores();
   }
 
-  /** Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Default: all boards. */
+  /**
+   * Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Boards that keep their supply run on,
+   * without the chips that are gone; without its first board the machine has no root, and all of it is unbooted. Default: all boards.
+   */
   setPower(on: boolean, boards: readonly number[] = this.boards.map((_, index) => index)): void {
-    for (const index of boards) if (this.boards[index] !== undefined) this.boards[index].powered = on;
-    this.#unboot();
+    this.#silence(boards, (board) => {
+      board.powered = on;
+    });
   }
 
   /** Holds the chips of boards in reset (silence), or lets them go (unbooted). */
   holdReset(held: boolean, boards: readonly number[]): void {
-    for (const index of boards) if (this.boards[index] !== undefined) this.boards[index].held = held;
-    this.#unboot();
+    this.#silence(boards, (board) => {
+      board.held = held;
+    });
   }
 
   /** Presses the reset button: the machine is unbooted. */
@@ -325,7 +334,10 @@ export class SimulatedMachine implements AsyncDisposable {
   }
 
   #boot(version: Firmware, values: Uint8Array | undefined): System {
-    const network = new MachineNetwork(this.geometry, this.#options.dead, version.countsBoards);
+    // Boards without supply are not there; the image spreads over the others.
+    const absent = this.boards.filter((board) => !board.powered || board.held).flatMap((board) => this.geometry.chipsOnBoard(board.chip));
+    const dead = { ...this.#options.dead, chips: [...(this.#options.dead?.chips ?? []), ...absent] };
+    const network = new MachineNetwork(this.geometry, dead, version.countsBoards);
     const system = new System({
       network,
       firmware: version,
@@ -362,7 +374,33 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#system = undefined;
     for (const board of this.boards) board.attach(undefined);
     this.#rom = new BootRom();
+    this.#sayHello(this.#rom);
     if (this.#isReady) this.#newReady();
+  }
+
+  /** The ROM tells the network that it waits, as long as it does. */
+  #sayHello(rom: BootRom): void {
+    const to = this.#options.helloTo;
+    if (to === undefined || this.#rom !== rom) return;
+    if (this.boards[0]!.powered) {
+      this.bootCounters.sent += 1;
+      this.#bootPort?.send(BOOT_HELLO, to.port, to.host);
+    }
+    this.clock.after(HELLO_MS * (this.#options.timeScale ?? 1), () => this.#sayHello(rom));
+  }
+
+  /** Boards lose their state: all, or some while the others run on. */
+  #silence(boards: readonly number[], change: (board: Board) => void): void {
+    const own = boards.flatMap((index) => this.boards[index] ?? []);
+    for (const board of own) change(board);
+    if (own.includes(this.boards[0]!)) {
+      this.#unboot();
+      return;
+    }
+    for (const board of own) {
+      board.attach(undefined);
+      for (const { x, y } of this.geometry.chipsOnBoard(board.chip)) this.#system?.chip(x, y)?.die();
+    }
   }
 
   #newReady(): void {
@@ -388,6 +426,15 @@ export class SimulatedMachine implements AsyncDisposable {
     for (const { x, y, p } of this.#faults.crashedCores) this.#system.chip(x, y)?.cores[p]?.crash(DATA_ABORT);
   }
 }
+
+const BOOT_HELLO = encodeBoot({
+  version: BOOT_VERSION,
+  opcode: BootOpcode.HELLO,
+  operand1: 0x02010000,
+  operand2: 0,
+  operand3: 0x43505453,
+  data: new Uint8Array(),
+});
 
 const DATA_ABORT = 5;
 const FRAME_SLOTS = 24;

@@ -72,7 +72,7 @@ export async function verifyMemory(
     count += 1;
   }
   if (first < 0) return;
-  const bytes = `${hex8(found[first]!)} where ${hex8(expected[first]!)} was written`;
+  const bytes = `${hex8(found[first]!)} where ${hex8(expected[first]!)} is expected`;
   throw new SpinnError(
     "ERR_SPINN_VERIFY",
     `chip ${formatChip(place)} holds ${bytes} at ${hex32(address + first)}; ${count} of ${expected.length} bytes differ`,
@@ -129,8 +129,8 @@ function fillBytes(target: Target, from: number, to: number, word: number): Gene
   return writeRequests(target, from, bytes);
 }
 
-/** Who serves a range: the core itself for private memory, else the monitor. */
-function targetOf(place: Target, address: number, length: number, access: "read" | "write" = "read"): Target {
+/** Who serves a range: the core itself for private memory, else the monitor. Throws what reading and writing there would throw. */
+export function targetOf(place: Target, address: number, length: number, access: "read" | "write" = "read"): Target {
   const area = checkAddressRange(address, length);
   if (!area.perCore) return { x: place.x, y: place.y };
   if (place.p === undefined) {

@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { VersionInfo } from "../commands/index.js";
 import { SCAMPConnection, type SCAMPConnectionOptions, type SCPRequestPipeLine } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
@@ -83,12 +82,12 @@ export class Session {
 
   /** One request, through the board of its own chip. */
   call<T>(request: ScpRequest<T>, options: CallOptions = {}): Promise<T> {
-    return this.pipelineOf(request).call(request, heard(options));
+    return this.pipelineOf(request).call(request, { signal: options.signal });
   }
 
   /** Many requests to one chip. */
   run(chip: ChipCoordinates, requests: Iterable<ScpRequest<unknown>>, options: CallOptions = {}): Promise<void> {
-    return this.pipelineOf(chip).run(requests, heard(options));
+    return this.pipelineOf(chip).run(requests, { signal: options.signal });
   }
 
   /**
@@ -145,10 +144,4 @@ export class Session {
     }
     return [...groups.values()];
   }
-}
-
-/** The options of a request. Every request under way listens to the signal, and many may share one: Node would take more than ten for a leak. */
-function heard(options: CallOptions): { readonly signal: AbortSignal | undefined } {
-  if (options.signal !== undefined) setMaxListeners(0, options.signal);
-  return { signal: options.signal };
 }

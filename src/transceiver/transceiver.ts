@@ -38,8 +38,13 @@ import * as tags from "./ip-tags.js";
 import * as links from "./link-memory.js";
 import { type LoadOptions, type LoadResult, load } from "./load.js";
 import * as memory from "./memory.js";
+import type { MemoryRange } from "./memory-range.js";
+import * as streams from "./memory-stream.js";
+import { restoreMemory } from "./restore-memory.js";
 import * as diagnostics from "./router-diagnostics.js";
 import * as routes from "./routes.js";
+import { saveMemory, type TransferOptions, type TransferResult } from "./save-memory.js";
+import * as scatter from "./scatter.js";
 import { readSerialRom } from "./serial-rom.js";
 import type { Session } from "./session.js";
 import { type SignalOptions, sendSignal, stop } from "./signals.js";
@@ -151,6 +156,39 @@ export class Transceiver {
 
   fillMemory(target: Target, address: number, length: number, word: number, options: LongCallOptions = {}): Promise<void> {
     return memory.fillRange(this.#session, target, address, length, word, options);
+  }
+
+  /** Many ranges of any chips and boards at once; see `scatter.ts`. */
+  readMany(ranges: readonly MemoryRange[], options: LongCallOptions = {}): Promise<Uint8Array[]> {
+    return scatter.readMany(this.#session, ranges, options);
+  }
+
+  writeMany(pieces: readonly scatter.MemoryPiece[], options: LongCallOptions = {}): Promise<void> {
+    return scatter.writeMany(this.#session, pieces, options);
+  }
+
+  /** Memory into a file, one range after another, from all boards at once, with little memory; see {@link saveMemory}. */
+  saveMemory(ranges: readonly MemoryRange[], path: string, options: TransferOptions = {}): Promise<TransferResult> {
+    return saveMemory(this.#session, ranges, path, options);
+  }
+
+  /** A file into memory: the inverse of {@link saveMemory}. */
+  restoreMemory(ranges: readonly MemoryRange[], path: string, options: TransferOptions = {}): Promise<TransferResult> {
+    return restoreMemory(this.#session, ranges, path, options);
+  }
+
+  /** Memory as a sequence of pieces, in order, for `for await` and `Readable.from`. */
+  readStream(ranges: readonly MemoryRange[], options: streams.ReadStreamOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+    return streams.readStream(this.#session, ranges, options);
+  }
+
+  writeStream(
+    target: Target,
+    address: number,
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: streams.WriteStreamOptions = {},
+  ): Promise<number> {
+    return streams.writeStream(this.#session, target, address, source, options);
   }
 
   readLinkMemory(chip: ChipCoordinates, link: Link, address: number, length: number, options: CallOptions = {}): Promise<Uint8Array> {

@@ -8,6 +8,7 @@ import {
   type BringupReport,
   type BringupStep,
   bringup,
+  checkBringup,
   formatReport,
   loadScript,
   runBringup,
@@ -146,6 +147,7 @@ describe("before the first packet", () => {
     expect(error.code).toBe("ERR_SPINN_SCRIPT");
     const [boot, load] = error.message.split("\n");
     expect(boot).toMatch(/night\.yaml:6:5: scamp\.boot: there is no file .*scamp\.boot$/);
+    expect((await failure(checkBringup(await loadScript(join(folder, "night.yaml"))))).message).toBe(error.message);
     expect(load).toMatch(/night\.yaml:10:5: hello\.aplx: the application is an ELF file/);
     expect(board.calls).toEqual([]);
   });
@@ -181,7 +183,7 @@ describe("a step that fails", () => {
         "7 of 11 steps are done and remembered: run again with resume to go on at step 8",
     );
     const report = lastReport();
-    expect(report.outcome).toBe("failed");
+    expect([report.outcome, report.statePath]).toEqual(["failed", join(folder, "night.yaml.state.json")]);
     expect(report.steps.map(({ status }) => status).slice(6)).toEqual(["done", "failed", "not run", "not run", "not run"]);
     expect(report.error).toMatchObject({ code: "ERR_SPINN_STATE" });
     expect(formatReport(report)).toMatch(/FAIL wait for state EXIT/);
@@ -417,6 +419,15 @@ describe("a resumed run", () => {
     expect((await failure(run({ resume: true }))).code).toBe("ERR_SPINN_FILE");
     await writeFile(statePath(), "not even JSON");
     expect((await failure(run({ resume: true }))).message).toMatch(/is no state of a bring-up run/);
+  });
+
+  it("is not possible, but the run is, where the state cannot be written", async () => {
+    // A folder of that name stands in the way, which holds for every user.
+    await mkdir(statePath());
+    await failAt("signal 3").catch(() => undefined);
+    expect(lastReport().statePath).toBeUndefined();
+    expect((await run()).outcome).toBe("done");
+    expect((await failure(run({ statePath: statePath() }))).code).toBe("ERR_SPINN_FILE");
   });
 
   it("keeps its state where it is told, or nowhere", async () => {

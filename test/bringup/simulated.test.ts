@@ -13,7 +13,6 @@ import {
 } from "../../src/bringup/index.js";
 import { armProgram } from "../../src/emulator/index.js";
 import { SimulatedMachine } from "../../src/simulator/index.js";
-import { FakeBoard } from "./fake-devices.js";
 
 const SCRIPT = fileURLToPath(new URL("../../fixtures/bringup/spin5.yaml", import.meta.url));
 const HOST = "127.83.5.1";
@@ -27,10 +26,10 @@ beforeEach(async () => {
     host: HOST,
     port: 0,
     booted: false,
+    powered: false,
     timeScale: 0.01,
     programs: armProgram({ speed: Number.POSITIVE_INFINITY }),
   });
-  machine.setPower(false);
 });
 
 afterEach(async () => {
@@ -38,25 +37,18 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-// Whose switch is the simulated machine's own; everything else goes over the network.
-function devices(): BringupDevices {
-  return {
-    ...NETWORK_DEVICES,
-    // Gives up soon, so that the test of a lost board is short.
-    connect: (options) => NETWORK_DEVICES.connect({ ...options, nRetries: 2, packetTimeoutMs: 100 }),
-    async connectBmp(options) {
-      const bmp = await new FakeBoard().devices.connectBmp(options);
-      return { ...bmp, powerOn: async () => machine.setPower(true), powerOff: async () => machine.setPower(false) };
-    },
-  };
-}
+// Gives up soon, so that the test of a lost board is short.
+const DEVICES: BringupDevices = {
+  ...NETWORK_DEVICES,
+  connect: (options) => NETWORK_DEVICES.connect({ ...options, nRetries: 2, packetTimeoutMs: 100 }),
+};
 
 async function run(options: BringupOptions = {}): Promise<BringupReport> {
   const variables = { powerSettle: "1ms", bootSettle: "100ms" };
   const { port } = machine.boards[0]!.address;
-  const board = { host: HOST, port, bootPort: machine.bootAddress.port };
+  const board = { host: HOST, port, bootPort: machine.bootAddress.port, bmp: machine.bmps[0]!.address };
   const script = await loadScript(SCRIPT, { variables });
-  return runBringup(script, { board, devices: devices(), outputFolder: folder, statePath: join(folder, "state.json"), ...options });
+  return runBringup(script, { board, devices: DEVICES, outputFolder: folder, statePath: join(folder, "state.json"), ...options });
 }
 
 describe("the example script on a simulated board with emulated cores", () => {
@@ -65,7 +57,8 @@ describe("the example script on a simulated board with emulated cores", () => {
     expect(report.steps.map(({ kind, status }) => `${kind} ${status}`)).toEqual(
       ["power", "boot", "wait", "check-version", "load", "start", "wait-for-state", "read", "iobuf", "stop"].map((kind) => `${kind} done`),
     );
-    const [, boot, , check, load, , , read, iobuf] = report.steps.map(({ seen }) => seen);
+    const [power, boot, , check, load, , , read, iobuf] = report.steps.map(({ seen }) => seen);
+    expect(power).toMatchObject({ bmp: expect.stringMatching(/^BC&MP 2\.1\.2 at 127\.83\.5\.\d+:/) as string, state: "on" });
     expect(boot).toMatchObject({ firmware: "SC&MP 4.0.0", alreadyBooted: false });
     expect(check).toMatchObject({ chips: 48, size: "8x8" });
     expect(load).toMatchObject({ app: 30, cores: 4 });

@@ -60,7 +60,7 @@ describe("memory", () => {
     board.poke(0x60500003, [9, 9], chip.x, chip.y);
     await expect(transceiver.verifyMemory(chip, 0x60500001, data)).rejects.toMatchObject({
       code: "ERR_SPINN_VERIFY",
-      message: "chip 1,2 holds 0x09 where 0x03 was written at 0x60500003; 2 of 5 bytes differ",
+      message: "chip 1,2 holds 0x09 where 0x03 is expected at 0x60500003; 2 of 5 bytes differ",
     });
   });
 

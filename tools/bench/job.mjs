@@ -9,20 +9,19 @@ const MIB = 1 << 20;
 const SDRAM_BYTES = 128 * MIB;
 const WARM_UP_BYTES = MIB;
 
-const jobs = { read, bare, boards, lost, dead, save };
+const jobs = { read, bare, growth, boards, lost, dead, save };
 const settings = JSON.parse(process.argv[2]);
 console.log(JSON.stringify(await jobs[settings.job](settings)));
 
-/** Reads `bytes` through the public API, 128 MiB of each chip, `repeats` times; the medians. `window` null: found automatically. */
-async function read({ host, port, window, bytes, repeats = 1, warm = true }) {
+/** Reads `bytes` through the public API, 128 MiB of each chip. `window` null: found automatically. */
+async function read({ host, port, window, bytes, warm = true }) {
   const spinn = await connect(host, { port, nChannels: window });
   const into = new Uint8Array(Math.min(bytes, SDRAM_BYTES)).fill(1);
   if (warm) await readBytes(spinn, Math.min(bytes, WARM_UP_BYTES), into);
-  const runs = [];
-  for (let i = 0; i < repeats; i += 1) runs.push(await timed(() => readBytes(spinn, bytes, into)));
+  const run = await timed(() => readBytes(spinn, bytes, into));
   const { resent, timeouts, earlyRepeats } = spinn.connections[0].pipeline.counters;
   await spinn.close();
-  return { ...runs.sort((a, b) => a.seconds - b.seconds)[runs.length >> 1], resent, timeouts, earlyRepeats };
+  return { ...run, resent, timeouts, earlyRepeats };
 }
 
 async function readBytes(spinn, bytes, into) {
@@ -30,6 +29,26 @@ async function readBytes(spinn, bytes, into) {
     const chip = { x: done / SDRAM_BYTES, y: 0 };
     await spinn.readInto(chip, BASE, Math.min(SDRAM_BYTES, bytes - done), into);
   }
+}
+
+/** Reads of several sizes in turn, `rounds` times over; small ones many times in a row, for one of 30 ms says little. Seconds and CPU seconds per byte of each. */
+async function growth({ host, port, sizes, atMost, rounds }) {
+  const spinn = await connect(host, { port });
+  const into = new Uint8Array(SDRAM_BYTES).fill(1);
+  await readBytes(spinn, WARM_UP_BYTES, into);
+  const runs = sizes.map(() => []);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [i, bytes] of sizes.entries()) {
+      const times = Math.min(atMost, sizes.at(-1) / bytes);
+      for (let time = 0; time < times; time += 1) {
+        const { seconds, cpuSeconds } = await timed(() => readBytes(spinn, bytes, into));
+        runs[i].push({ seconds: seconds / bytes, cpuSeconds: cpuSeconds / bytes });
+      }
+    }
+  }
+  await spinn.close();
+  const middle = (each, what) => each.map((run) => run[what]).sort((a, b) => a - b)[each.length >> 1];
+  return { perByte: runs.map((each) => middle(each, "seconds")), cpuPerByte: runs.map((each) => middle(each, "cpuSeconds")) };
 }
 
 /** The same packets by node:dgram alone. */

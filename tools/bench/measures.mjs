@@ -208,26 +208,20 @@ export const memory = {
   ],
 };
 
-/** Time per byte as the work grows. Small reads are repeated, for one of 30 ms says little. */
+/** Time per byte as the work grows, the sizes in turn within one process, so that all see the same machine. */
 export const growth = {
   name: "growth",
-  async sample(peers, { scale, seed }) {
-    return peers.withBoard({ seed }, async ({ host, port }) => {
-      const sizes = [1, 16, 256].map((mib) => mib * MIB * scale);
-      const perByte = [];
-      for (const [i, bytes] of sizes.entries()) {
-        const run = await peers.job({ job: "read", host, port, window: null, bytes, repeats: [33, 5, 1][i] });
-        perByte.push((run.seconds / bytes) * 1e9);
-      }
-      return { perByte };
-    });
-  },
+  sample: (peers, { scale, seed }) =>
+    peers.withBoard({ seed }, ({ host, port }) =>
+      peers.job({ job: "growth", host, port, sizes: [1, 16, 256].map((mib) => mib * MIB * scale), atMost: 16, rounds: 3 }),
+    ),
   rows: [
     {
       what: "time per byte of 1, 16, 256 MiB: dearest to cheapest",
       bar: atMost(1.1),
       value: ({ perByte }) => Math.max(...perByte) / Math.min(...perByte),
-      detail: ({ perByte }) => `${perByte.map((each) => each.toFixed(1)).join(", ")} ns`,
+      detail: ({ perByte, cpuPerByte }) =>
+        [perByte, cpuPerByte].map((times) => `${times.map((each) => (each * 1e9).toFixed(1)).join(", ")} ns`).join("; CPU "),
     },
   ],
 };

@@ -36,8 +36,8 @@ export const load = stepKind({
 });
 
 /**
- * Stops what an interrupted load of this step has started, so that its cores are free; the number of cores. Leaves everything as it is when the
- * application has cores elsewhere too, which earlier steps have loaded.
+ * Stops what an interrupted load of this step has started, so that its cores are free; the number of cores. Leaves everything as it is
+ * when the application has cores elsewhere too, which earlier steps have loaded.
  */
 async function freeOwn(machine: BringupMachine, app: number, cores: readonly CoreCoordinates[], signal: AbortSignal): Promise<number> {
   const own = new Set(cores.map(formatCore));
