@@ -8,6 +8,8 @@ export type SpinnErrorCode =
   | "ERR_SPINN_PROTOCOL" // bytes that do not follow the protocol
   | "ERR_SPINN_OUTCOME_UNKNOWN" // a request that must not be repeated got no reply: it may have been executed
   | "ERR_SPINN_CLOSED" // used after close()
+  | "ERR_SPINN_END_OF_STREAM" // the other side ended a stream in good order; everything it sent has been read
+  | "ERR_SPINN_INCOMPLETE" // the other side went away in the middle of something: what was whole has been read, the rest is lost
   | "ERR_SPINN_ABORTED" // the caller's AbortSignal fired
   | "ERR_SPINN_WRONG_DEVICE" // a BMP where a board was expected, another firmware, another machine
   | "ERR_SPINN_BOOT" // the machine did not come up
@@ -19,7 +21,8 @@ export type SpinnErrorCode =
   | "ERR_SPINN_FILE" // a file is missing, truncated or not what it should be
   | "ERR_SPINN_SCRIPT" // a bring-up script is wrong; carries line and column
   | "ERR_SPINN_REFUSED" // refused for safety
-  | "ERR_SPINN_ADDRESS_IN_USE"; // a local port is taken
+  | "ERR_SPINN_ADDRESS_IN_USE" // a local port is taken
+  | "ERR_SPINN_REMOTE"; // the far side of a call failed, and said how
 
 export interface SpinnErrorDetails {
   /** What to do next, as a sentence for a person. */

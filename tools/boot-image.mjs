@@ -1,6 +1,6 @@
-// Makes fixtures/bringup/simulated.boot: a boot image for simulated machines. It has what a boot ROM and a simulator look at (start values of the
-// system variables at offset 384, the name and version of SC&MP) and no firmware: a real chip that got it would sit in its first instruction,
-// a branch to itself, until it is switched off.
+// Makes fixtures/bringup/simulated.boot: a boot image for simulated machines. It has what a boot ROM and a simulator look at (start
+// values of the system variables at offset 384, the name and version of SC&MP) and no firmware: a real chip that got it would sit in its
+// first instruction, a branch to itself, until it is switched off.
 import { mkdirSync, writeFileSync } from "node:fs";
 
 const [, , path = new URL("../fixtures/bringup/simulated.boot", import.meta.url).pathname, version = "4.0.0"] = process.argv;

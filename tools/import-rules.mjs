@@ -17,7 +17,7 @@ const MAY = {
   simulator: ["errors", "wire", "machine", "emulator*"],
   emulator: ["errors", "machine"],
   controller: ["errors", "machine*", "transceiver*", "bringup*", "services/inspect*"],
-  "services/stream": ["errors"],
+  "services/stream": ["errors", "wire*"],
   "services/rpc": ["errors"],
   "services/publish": ["errors", "services/rpc*"],
   "services/inspect": ["errors", "services/rpc*", "services/publish*"],

@@ -1,10 +1,13 @@
 import { SpinnError } from "../errors.js";
-import { coreStateName } from "../machine/index.js";
+import { coreStateName, formatCore, isCrashed } from "../machine/index.js";
 import type { BringupBmp, BringupDevices, BringupMachine } from "./devices.js";
 import type { BoardAddress } from "./script.js";
 
 /** How long a failed run asks the board what state it is in, ms: long enough for a slow board, short enough for a person. */
 const LOOK_MS = 3000;
+/** Crashed cores whose text is shown, and lines of each. */
+const TEXTS = 4;
+const LAST_LINES = 3;
 
 /** The connections of one run: opened when a step first needs them, dropped when power or booting makes them void, closed at the end. */
 export class BoardAccess {
@@ -84,9 +87,13 @@ export class BoardAccess {
       const { major, minor, patch } = machine.version.version;
       const parts = [`${machine.version.name} ${major}.${minor}.${patch} answers at ${machine.remote}`];
       for (const appId of this.appIds) {
-        const states = [...(await machine.countStates(appId, { signal }))].filter(([, count]) => count > 0);
-        const words = states.map(([state, count]) => `${count} ${coreStateName(state)}`).join(", ");
-        parts.push(`app ${appId}: ${words === "" ? "no cores" : words}`);
+        const cores = await machine.readApplication(appId, { signal });
+        parts.push(`app ${appId}: ${countWords(cores)}`);
+        const crashed = cores.filter(({ state }) => isCrashed(state)).slice(0, TEXTS);
+        for (const core of await machine.readIobufs(crashed, { signal })) {
+          const last = core.text.trimEnd().split("\n").slice(-LAST_LINES).join(" | ");
+          if (last !== "") parts.push(`core ${formatCore(core)} printed last: ${last}`);
+        }
       }
       return parts.join("; ");
     } catch (error) {
@@ -110,6 +117,14 @@ export class BoardAccess {
     this.lastKnown = `${machine.version.name} answers`;
     return machine;
   }
+}
+
+// `3 RUN, 1 RTE`
+function countWords(cores: readonly { readonly state: number }[]): string {
+  const counts = new Map<number, number>();
+  for (const { state } of cores) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const words = [...counts].map(([state, count]) => `${count} ${coreStateName(state)}`);
+  return words.length === 0 ? "no cores" : words.join(", ");
 }
 
 function missing(what: string): SpinnError {

@@ -21,7 +21,6 @@ export type BringupMachine = Pick<
   | "load"
   | "sendSignal"
   | "stop"
-  | "countStates"
   | "waitForCores"
   | "waitForCount"
   | "readApplication"

@@ -10,7 +10,7 @@ export { type BringupBmp, type BringupDevices, type BringupMachine, NETWORK_DEVI
 export type { JsonSchema } from "./kind.js";
 export type { Place, Problem } from "./problems.js";
 export { type BringupReport, formatReport, type StepReport, type StepStatus } from "./report.js";
-export { type BringupEvent, type BringupOptions, runBringup } from "./run.js";
+export { type BringupEvent, type BringupOptions, checkBringup, runBringup } from "./run.js";
 export {
   type BoardAddress,
   type BringupScript,

@@ -3,8 +3,8 @@ import { type Problems, unknownWord } from "./problems.js";
 import { type Source, sourceWords } from "./source.js";
 
 /**
- * A kind of value in a script: how it is read and checked, what a caller in TypeScript may write (`I`), and its JSON schema. One table of kinds
- * per step serves all three.
+ * A kind of value in a script: how it is read and checked, what a caller in TypeScript may write (`I`), and its JSON schema. One table of
+ * kinds per step serves all three.
  */
 export interface Kind<T, I> {
   /** What should stand there: `a chip, e.g. 1,2`. */

@@ -10,8 +10,8 @@ export function placeWords(at: ChipOrCore, address: AddressSource): string {
 }
 
 /**
- * Where that is: a pointer in user0..3 is read first, and must point into memory. Shared memory is reached through the monitor, a core's own
- * through the core. Throws `ERR_SPINN_MEMORY` for a pointer that points nowhere.
+ * Where that is: a pointer in user0..3 is read first, and must point into memory. Shared memory is reached through the monitor, a core's
+ * own through the core. Throws `ERR_SPINN_MEMORY` for a pointer that points nowhere.
  */
 export async function locate(
   machine: BringupMachine,

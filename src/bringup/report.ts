@@ -34,6 +34,8 @@ export interface BringupReport {
   readonly error: ReturnType<SpinnError["toJSON"]> | undefined;
   /** What state the board was in after a run that did not end well. */
   readonly boardNow: string | undefined;
+  /** File that remembers the finished steps of a run that did not end well; absent when nothing does, so that it cannot be resumed. */
+  readonly statePath: string | undefined;
 }
 
 const MARKS: Readonly<Record<StepStatus, string>> = { done: "ok", skipped: "skip", failed: "FAIL", aborted: "STOP", "not run": "-" };

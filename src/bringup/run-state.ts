@@ -19,8 +19,8 @@ export interface RunState {
 }
 
 /**
- * One hash per step: over the board's address, what the step and all before it say, and the contents of their files. A finished step that has
- * changed, or stands behind one that has, has another hash; steps to come may change freely.
+ * One hash per step: over the board's address, what the step and all before it say, and the contents of their files. A finished step that
+ * has changed, or stands behind one that has, has another hash; steps to come may change freely.
  */
 export function stepHashes(script: Script, board: BoardAddress, files: ReadonlyMap<string, CheckedFile>): string[] {
   let before = sha256({ board, appId: script.appId });

@@ -27,8 +27,8 @@ export interface BringupOptions {
   /** Go on behind the last finished step of an earlier run. Default `false`: begin at the beginning. */
   readonly resume?: boolean | undefined;
   /**
-   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, none for
-   * scripts without path.
+   * File that remembers finished steps until the run is done; `false`: none. Default: the script's path with `.state.json` behind it, if
+   * that can be written; none for scripts without path.
    */
   readonly statePath?: string | false | undefined;
   /** File to which the report is written as JSON, however the run ends. Default: none. */
@@ -42,17 +42,31 @@ export interface BringupOptions {
 }
 
 /**
- * Runs a script. Everything that can be checked is checked before the first packet: files are there and are what they should be, every step has
- * an address to talk to, the steps that a resumed run skips are the ones that were done.
+ * Runs a script. Everything that can be checked is checked before the first packet: files are there and are what they should be, every
+ * step has an address to talk to, the steps that a resumed run skips are the ones that were done.
  *
- * Resolves with the report. Rejects with the error of the step that failed: same code, message with step and line, hint with the state the board
- * is in; the report is in the last progress event and in `reportPath`. Before the first packet: `ERR_SPINN_SCRIPT`, `ERR_SPINN_FILE`, and
- * `ERR_SPINN_STATE` for a run that cannot be resumed.
+ * Resolves with the report. Rejects with the error of the step that failed: same code, message with step and line, hint with the state
+ * the board is in; the report is in the last progress event and in `reportPath`. Before the first packet: `ERR_SPINN_SCRIPT`,
+ * `ERR_SPINN_FILE`, and `ERR_SPINN_STATE` for a run that cannot be resumed.
  */
 export async function runBringup(script: Script, options: BringupOptions = {}): Promise<BringupReport> {
   throwIfAborted(options.signal);
-  const run = new Run(script, options, await readFiles(script));
-  return run.go();
+  const files = await check(script, options);
+  return new Run(script, options, files).go();
+}
+
+/** Everything that {@link runBringup} checks before the first packet, and nothing else: for a dry run. Throws `ERR_SPINN_SCRIPT`. */
+export async function checkBringup(script: Script, options: Pick<BringupOptions, "board"> = {}): Promise<void> {
+  await check(script, options);
+}
+
+function check(script: Script, options: Pick<BringupOptions, "board">): Promise<ReadonlyMap<string, CheckedFile>> {
+  checkAddresses(script, boardOf(script, options));
+  return readFiles(script);
+}
+
+function boardOf(script: Script, options: Pick<BringupOptions, "board">): BoardAddress {
+  return { ...script.board, ...definedMembers(options.board ?? {}) };
 }
 
 class Run {
@@ -61,7 +75,7 @@ class Run {
   readonly #files: ReadonlyMap<string, CheckedFile>;
   readonly #board: BoardAddress;
   readonly #hashes: readonly string[];
-  readonly #statePath: string | undefined;
+  #statePath: string | undefined;
   readonly #steps: StepReport[];
   readonly #signal: AbortSignal;
   readonly #access: BoardAccess;
@@ -72,8 +86,7 @@ class Run {
     this.#script = script;
     this.#options = options;
     this.#files = files;
-    this.#board = { ...script.board, ...definedMembers(options.board ?? {}) };
-    checkAddresses(script, this.#board);
+    this.#board = boardOf(script, options);
     this.#hashes = stepHashes(script, this.#board, files);
     const { statePath = script.path === undefined ? false : `${script.path}.state.json` } = options;
     this.#statePath = statePath === false ? undefined : statePath;
@@ -87,12 +100,12 @@ class Run {
     const skipped = state?.done.length ?? 0;
     for (let i = 0; i < skipped; i++) this.#steps[i] = { ...this.#steps[i]!, status: "skipped" };
     if (state !== undefined) await this.#checkMachine(state);
-    else if (this.#statePath !== undefined) await removeState(this.#statePath);
+    else await this.#beginState();
     let index = skipped;
     try {
       this.#tell({ type: "start", script: this.#script.name, steps: this.#script.steps.length, skipped });
       for (; index < this.#script.steps.length; index++) {
-        await this.#step(index);
+        await this.#step(index, skipped > 0 && index === skipped);
         await this.#save(index + 1);
       }
     } catch (error) {
@@ -104,7 +117,7 @@ class Run {
     return this.#finish("done");
   }
 
-  async #step(index: number): Promise<void> {
+  async #step(index: number, again: boolean): Promise<void> {
     throwIfAborted(this.#signal);
     const step = this.#script.steps[index]!;
     const number = index + 1;
@@ -123,6 +136,7 @@ class Run {
         access: this.#access,
         signal: this.#signal,
         appId: this.#script.appId,
+        again,
         onProgress: (progress) => this.#tell({ type: "step-progress", step: number, progress }),
         file: ({ input }) => this.#files.get(input)!.bytes,
         output: (name, bytes) => writeWhole(this.#options.outputFolder ?? ".", name, bytes),
@@ -148,7 +162,7 @@ class Run {
     const next = canResume
       ? `${index} of ${total} steps are done and remembered: run again with resume to go on at step ${index + 1}`
       : undefined;
-    const hint = [error.hint, `the board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
+    const hint = [error.hint?.replace(/\.$/, ""), `The board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
     const { board, request, returnCode } = error;
     const wrapped = new SpinnError(error.code, words + error.message, { hint, board, request, returnCode, cause: error });
     await this.#finish(isAbort(error) ? "aborted" : "failed", wrapped, boardNow);
@@ -167,6 +181,7 @@ class Run {
       steps: [...this.#steps],
       error: error?.toJSON(),
       boardNow,
+      statePath: outcome === "done" ? undefined : this.#statePath,
     };
     const { reportPath } = this.#options;
     if (reportPath !== undefined) {
@@ -210,6 +225,20 @@ class Run {
     }
   }
 
+  /**
+   * Begins to remember, before the first packet. A folder that cannot be written to (scripts may lie in a read-only place) only means that
+   * nothing is remembered, unless the caller named the file.
+   */
+  async #beginState(): Promise<void> {
+    if (this.#statePath === undefined) return;
+    try {
+      await writeState(this.#statePath, { done: [], bootSignature: undefined, savedAt: this.#startedAt.toISOString() });
+    } catch (error) {
+      if (this.#options.statePath !== undefined) throw error;
+      this.#statePath = undefined;
+    }
+  }
+
   async #save(done: number): Promise<void> {
     if (this.#statePath === undefined || done === this.#script.steps.length) return;
     const bootSignature = await this.#access.bootSignature();
@@ -236,8 +265,8 @@ function definedMembers<T extends object>(value: T): Partial<T> {
 function checkAddresses(script: Script, board: BoardAddress): void {
   const problems = new Problems(script.path ?? script.name);
   for (const { needs, place, words } of script.steps) {
-    if (needs === "board" && board.host === undefined) problems.add(place, `"${words}" needs the address of the board`);
-    if (needs === "bmp" && board.bmp === undefined) problems.add(place, `"${words}" needs the address of the BMP`);
+    if (needs.includes("board") && board.host === undefined) problems.add(place, `"${words}" needs the address of the board`);
+    if (needs.includes("bmp") && board.bmp === undefined) problems.add(place, `"${words}" needs the address of the BMP`);
   }
   problems.throwIfAny();
 }

@@ -28,7 +28,7 @@ export interface ScriptStep {
   readonly place: Place;
   /** What was written, after variables and checks: plain data, from which a resumed run knows the step again. */
   readonly values: unknown;
-  readonly needs: StepNeed;
+  readonly needs: readonly StepNeed[];
   readonly files: readonly FileUse[];
   run(context: StepContext): Promise<Seen>;
 }

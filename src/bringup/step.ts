@@ -17,6 +17,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** The application id of the script, for steps that name none. */
   readonly appId: number;
+  /** An earlier run has begun this step and not finished it: parts of it may be done. */
+  readonly again: boolean;
   /** Progress inside the step. */
   readonly onProgress: (progress: Progress) => void;
   /** A file as it was when the script was checked. */
@@ -26,7 +28,7 @@ export interface StepContext {
 }
 
 /** Whom a step talks to; a run without that address is refused before it begins. */
-export type StepNeed = "board" | "bmp" | "nobody";
+export type StepNeed = "board" | "bmp";
 
 /** One kind of step: its fields, its rules, its words and its work. */
 export interface StepKind<F extends Fields> {
@@ -35,7 +37,7 @@ export interface StepKind<F extends Fields> {
   readonly fields: F;
   /** The field that may be written alone. */
   readonly main?: keyof F & string;
-  needs(values: Values<F>): StepNeed;
+  needs(values: Values<F>): readonly StepNeed[];
   /** Rules between fields: what is wrong, if anything. */
   check?(values: Values<F>): string | undefined;
   files?(values: Values<F>): readonly FileUse[];

@@ -79,8 +79,8 @@ export const time: Kind<number, string> = scalar("a time with its unit, e.g. 500
 export type AddressSource = { readonly address: number } | { readonly user: number };
 
 /**
- * `0x60240000`, or `user0` to `user3`: what the core named in the step left there. Digits without 0x are refused in YAML: they are nearly always
- * meant to be hexadecimal.
+ * `0x60240000`, or `user0` to `user3`: what the core named in the step left there. Digits without 0x are refused in YAML: they are nearly
+ * always meant to be hexadecimal.
  */
 export const address: Kind<AddressSource, number | string> = scalar(
   "an address in hex, e.g. 0x60240000, or user0 to user3",

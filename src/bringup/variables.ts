@@ -7,8 +7,8 @@ export type Variables = Readonly<Record<string, string | number | boolean>>;
 const PATTERN = /\$\{([^}]*)\}/g;
 
 /**
- * Puts values in place of `${name}` in every text of a source. A text that is nothing but `${name}` becomes the value itself, so that numbers
- * stay numbers. What is put in is not searched again. Unknown names become problems.
+ * Puts values in place of `${name}` in every text of a source. A text that is nothing but `${name}` becomes the value itself, so that
+ * numbers stay numbers. What is put in is not searched again. Unknown names become problems.
  */
 export function substitute(source: Source, variables: Variables, problems: Problems): Source {
   switch (source.type) {

@@ -17,8 +17,8 @@ const ROUTER_STATUS_END = 0x2c;
 
 /**
  * Reading twice must give the same and change nothing. True for memory and for the router's configuration, counters and tables. Not for
- * the router's error and dump status (0x04..0x2B), which clear when read, nor for the system controller (its test-and-set registers
- * change when read) and the Ethernet controller (FIFOs).
+ * the router's error and dump status (0x04..0x2B; reading the dump status is how SpiNNFrontEndCommon's extra monitor clears it), nor for
+ * the system controller (its test-and-set registers change when read) and the Ethernet controller (FIFOs).
  */
 export function readIsRepeatable(area: MemoryArea, address: number, length: number): boolean {
   if (!area.registers) return true;

@@ -22,8 +22,8 @@ export interface SdramOptions {
   /** 1..255: the block can be found again by application id and tag, each pair once. Default 0, none. */
   readonly tag?: number | undefined;
   /**
-   * Firmware 4.0.0: when the pair of application id and tag already has a block of this size, answer that one. Makes the request repeatable,
-   * and needs a tag. Older firmware ignores the flag and refuses the second time: leave it off there. Default `false`.
+   * Firmware 4.0.0: when the pair of application id and tag already has a block of this size, answer that one. Makes the request
+   * repeatable, and needs a tag. Older firmware ignores the flag and refuses the second time: leave it off there. Default `false`.
    */
   readonly retryFlag?: boolean | undefined;
 }
@@ -64,7 +64,10 @@ export function freeSdram(chip: Target, address: number): ScpRequest<void> {
   return request(EMPTY_ONCE, chip, Operation.FREE_SDRAM, 0, address, 0, `free ${hex32(address)}`);
 }
 
-/** ALLOC 2: gives back all SDRAM of an application; the result is the number of blocks. Repeatable: a repeat finds none, so the number is a lower bound. */
+/**
+ * ALLOC 2: gives back all SDRAM of an application; the result is the number of blocks. Repeatable: a repeat finds none, so the number is a
+ * lower bound.
+ */
 export function freeSdramOf(chip: Target, appId: number): ScpRequest<number> {
   return request(COUNT, chip, Operation.FREE_SDRAM_ID, checkAppId(appId), 0, 0, `free the SDRAM of app ${appId}`);
 }

@@ -24,6 +24,8 @@ export interface ApplicationCopy {
   readonly sizeBytes: number;
   /** See {@link imageChecksum}. Default: not checked. */
   readonly checksum?: number | undefined;
+  /** How long the copy may take before it is taken for lost. Unit ms. Default 6000, as SpiNNMan. */
+  readonly slowMs?: number | undefined;
 }
 
 // 10 tries per word over the link; SpiNNMan allows 6 s.
@@ -67,7 +69,9 @@ export function copyAndStartApplication(chip: Target, copy: ApplicationCopy, sta
   return copyRequest(chip, copy, startWord(start), false);
 }
 
-/** Sum of an image's little-endian words, modulo 2^32, as SC&MP computes it. Throws `ERR_SPINN_ARGUMENT` for a part of a word at the end. */
+/**
+ * Sum of an image's little-endian words, modulo 2^32, as SC&MP computes it. Throws `ERR_SPINN_ARGUMENT` for a part of a word at the end.
+ */
 export function imageChecksum(image: Uint8Array): number {
   if (image.length % 4 !== 0) throw new SpinnError("ERR_SPINN_ARGUMENT", `${image.length} bytes are not whole words`);
   const view = new DataView(image.buffer, image.byteOffset, image.length);
@@ -83,7 +87,10 @@ export function applicationCores(cores: Iterable<number>): number {
   throw new SpinnError("ERR_SPINN_ARGUMENT", "core 0 is the monitor and runs no application", { hint: "name cores 1 to 17" });
 }
 
-/** app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws `ERR_SPINN_ARGUMENT`. */
+/**
+ * app_id[31:24], flags[23:18], core mask[17:0], as AR, AS, APP_COPY_RUN and FFE take it. Only FFE may name no cores. Throws
+ * `ERR_SPINN_ARGUMENT`.
+ */
 export function startWord(start: ApplicationStart, mayBeEmpty = false): number {
   checkAppId(start.appId);
   const mask = applicationCores(start.cores);
@@ -107,7 +114,7 @@ function copyRequest(chip: Target, copy: ApplicationCopy, word: number, repeatab
     minReply: 0,
     // Four bytes are the checksum that the chip computed: RC_SUM, which 4.0.0 delivers as RC_OK.
     maxReply: 4,
-    slowMs: COPY_SLOW_MS,
+    slowMs: copy.slowMs ?? COPY_SLOW_MS,
     acceptedCodes: [ReturnCode.SUM],
     decode(datagram, returnCode) {
       if (returnCode === ReturnCode.OK && datagram.length < 18) return;

@@ -22,8 +22,8 @@ export function readSerialFlash(board: number, address: number, length: number):
 }
 
 /**
- * SF (53), CRC: the ordinary CRC-32 (as in zlib) of any stretch of the serial flash. The BMP serves nothing else meanwhile. Repeatable: it only
- * reads. Throws `ERR_SPINN_ARGUMENT`.
+ * SF (53), CRC: the ordinary CRC-32 (as in zlib) of any stretch of the serial flash. The BMP serves nothing else meanwhile. Repeatable:
+ * it only reads. Throws `ERR_SPINN_ARGUMENT`.
  */
 export function getSerialFlashCrc(board: number, address: number, length: number): ScpRequest<number> {
   checkInteger("address in the serial flash", address, 0, SERIAL_FLASH_SIZE - 1);

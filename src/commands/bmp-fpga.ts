@@ -4,9 +4,9 @@ import { BmpRequest } from "./bmp-request.js";
 import { EMPTY_REPEATABLE } from "./shaped-request.js";
 
 /**
- * FPGA_READ (17 on a BMP): `count` words (1..64) of registers of FPGA 0..2 from byte address `address`. With the supplies off or no bit file
- * the answer is RC_OK and meaningless: the low two bits of FLAG (0x40004) must be the FPGA's number. Repeatable: registers of the design
- * count and report, none clears when read (spio, spinnaker_fpgas). Throws `ERR_SPINN_ARGUMENT`.
+ * FPGA_READ (17 on a BMP): `count` words (1..64) of registers of FPGA 0..2 from byte address `address`. With the supplies off or no bit
+ * file the answer is RC_OK and meaningless: the low two bits of FLAG (0x40004) must be the FPGA's number. Repeatable: registers of the
+ * design count and report, none clears when read (spio, spinnaker_fpgas). Throws `ERR_SPINN_ARGUMENT`.
  */
 export function readFpga(board: number, fpga: number, address: number, count = 1): ScpRequest<number[]> {
   checkFpga(fpga, address);
@@ -20,7 +20,9 @@ export function readFpga(board: number, fpga: number, address: number, count = 1
   return new BmpRequest(shape, Command.LINK_READ, board, fields, `${count} registers of FPGA ${fpga} at ${hex32(address)}`);
 }
 
-/** FPGA_WRITE (18 on a BMP): words into registers of FPGA 0..2. Repeatable: registers hold what was written. Throws `ERR_SPINN_ARGUMENT`. */
+/**
+ * FPGA_WRITE (18 on a BMP): words into registers of FPGA 0..2. Repeatable: registers hold what was written. Throws `ERR_SPINN_ARGUMENT`.
+ */
 export function writeFpga(board: number, fpga: number, address: number, values: readonly number[]): ScpRequest<void> {
   checkFpga(fpga, address);
   checkInteger("number of registers", values.length, 1, SCP_MAX_DATA / 4);

@@ -1,8 +1,7 @@
 import { Command, type ScpRequest } from "../wire/index.js";
 import { BmpRequest } from "./bmp-request.js";
-import { readAddress } from "./ip-address.js";
+import { readAddress, readMac } from "./ip-address.js";
 import { replyBytes, replyView } from "./shaped-request.js";
-import { readMac } from "./tag.js";
 
 /** BMP_INFO 0. */
 export interface BmpSerial {

@@ -4,9 +4,6 @@ import { unitFor } from "./address.js";
 import { BmpRequest } from "./bmp-request.js";
 import { EMPTY_ONCE, EMPTY_REPEATABLE, replyBytes } from "./shaped-request.js";
 
-/** 4 KiB of RAM in which flash writes are put together. */
-export const BMP_FLASH_BUFFER = 0x10000000;
-
 // The LPC1768's memories (user manual UM10360, memory map): flash, local RAM, boot ROM, the two AHB RAM banks.
 const MEMORIES: readonly (readonly [from: number, to: number])[] = [
   [0, 0x80000],
@@ -18,8 +15,8 @@ const MEMORIES: readonly (readonly [from: number, to: number])[] = [
 const GPIO: readonly [from: number, to: number] = [0x2009c000, 0x200a0000];
 
 /**
- * READ (2) on a BMP: 1..256 bytes of the microcontroller's memory. A wrong address is a processor fault, after which its watchdog restarts the
- * BMP; registers must be read in whole words. Repeatable in memory and port pins, not in other registers.
+ * READ (2) on a BMP: 1..256 bytes of the microcontroller's memory. A wrong address is a processor fault, after which its watchdog
+ * restarts the BMP; registers must be read in whole words. Repeatable in memory and port pins, not in other registers.
  * Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`.
  */
 export function readBmpMemory(board: number, address: number, length: number): ScpRequest<Uint8Array> {
@@ -38,7 +35,10 @@ export function writeBmpMemory(board: number, address: number, data: Uint8Array)
   return new BmpRequest(shape, Command.WRITE, board, fields, `${data.length} bytes at ${hex32(address)}`);
 }
 
-/** FILL (5) on a BMP. The firmware checks nothing at all, so only whole words inside one memory pass. Repeatable: the same lands there again. */
+/**
+ * FILL (5) on a BMP. The firmware checks nothing at all, so only whole words inside one memory pass. Repeatable: the same lands there
+ * again.
+ */
 export function fillBmpMemory(board: number, address: number, word: number, length: number): ScpRequest<void> {
   checkInteger("word to fill with", word, 0, 0xffffffff);
   if (length === 0 || ((address | length) & 3) !== 0 || !isMemory(address, length)) {

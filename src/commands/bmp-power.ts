@@ -7,8 +7,8 @@ export interface PowerOptions {
   /** Board `n` waits n times so long, so that a frame's supplies do not start at once. Unit ms. Default 0. */
   readonly delayMs?: number | undefined;
   /**
-   * The board that is asked; it passes the order on to the others. Default 0, the one with the frame's Ethernet. Its reply comes after its own
-   * sequence if it is one of the boards, else at once; for the other boards nothing reports success.
+   * The board that is asked; it passes the order on to the others. Default 0, the one with the frame's Ethernet. Its reply comes after
+   * its own sequence if it is one of the boards, else at once; for the other boards nothing reports success.
    */
   readonly via?: number | undefined;
 }

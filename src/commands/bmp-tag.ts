@@ -1,9 +1,9 @@
 import { checkInteger } from "../errors.js";
 import { Command, type ScpRequest } from "../wire/index.js";
 import { BmpRequest } from "./bmp-request.js";
-import { addressWord, readAddress } from "./ip-address.js";
-import { EMPTY_REPEATABLE, type RequestShape, replyView, wordShape } from "./shaped-request.js";
-import { readMac, type TagPool } from "./tag.js";
+import { addressWord, readAddress, readMac } from "./ip-address.js";
+import { EMPTY_REPEATABLE, replyView, wordShape } from "./shaped-request.js";
+import { TAG_POOL, type TagPool } from "./tag.js";
 
 const Operation = { SET: 1, GET: 2, CLEAR: 3, TIMEOUT: 4 } as const;
 const ENTRY_SIZE = 24;
@@ -22,12 +22,6 @@ export interface BmpTagEntry {
 }
 
 const TAG = wordShape(true, (tag) => tag);
-const POOL: RequestShape<TagPool> = {
-  repeatable: true,
-  minReply: 4,
-  maxReply: 4,
-  decode: (datagram) => ({ timeoutCode: datagram[14]!, poolSize: datagram[16]!, fixedSize: datagram[17]! }),
-};
 
 /** IPTAG SET on a BMP: text output of the BMP goes to tag 0. Repeatable: the same entry is written again. Throws `ERR_SPINN_ARGUMENT`. */
 export function setBmpTag(board: number, tag: number, host: string, port: number): ScpRequest<number> {
@@ -59,7 +53,7 @@ export function clearBmpTag(board: number, tag: number): ScpRequest<void> {
 
 /** IPTAG TTO on a BMP, asking. Repeatable: it only reads. */
 export function getBmpTagPool(board: number): ScpRequest<TagPool> {
-  return new BmpRequest(POOL, Command.IPTAG, board, { arg1: Operation.TIMEOUT << 16, arg2: 255 }, "get the time-out of transient tags");
+  return new BmpRequest(TAG_POOL, Command.IPTAG, board, { arg1: Operation.TIMEOUT << 16, arg2: 255 }, "get the time-out of transient tags");
 }
 
 function decodeEntry(view: DataView, at: number, tag: number): BmpTagEntry {

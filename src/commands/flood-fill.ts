@@ -1,5 +1,5 @@
 import { checkInteger, hex32, SpinnError } from "../errors.js";
-import { type Signal, signalName } from "../machine/index.js";
+import { LINK_COUNT, type Signal, signalName } from "../machine/index.js";
 import { Command, SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
 import { checkWords } from "./address.js";
 import { type ApplicationStart, applicationCores, startWord } from "./application.js";
@@ -8,8 +8,8 @@ import { signalData, signalIsRepeatable } from "./signal.js";
 import { ROOT_CHIP, type Target } from "./target.js";
 
 /**
- * Nearest-neighbour packets: how one request reaches every chip. The chip that is asked sends a packet to its neighbours, each passes it on.
- * The reply says that the first packets left, never that anything arrived. Source: scamp-nn.c.
+ * Nearest-neighbour packets: how one request reaches every chip. The chip that is asked sends a packet to its neighbours, each passes it
+ * on. The reply says that the first packets left, never that anything arrived. Source: scamp-nn.c.
  */
 export interface FloodOptions {
   /** The chip that begins. Default: the root chip. */
@@ -56,8 +56,8 @@ export function selectFlood(region: number, cores: Iterable<number>, options: Fl
 }
 
 /**
- * FFD (23): block `block` of a flood, 4..256 bytes in whole words, to `address` on **every** chip, selected or not. Repeatable: a chip drops
- * a block that it has begun already (`nn_cmd_fbs`), and a chip that missed it gets another chance.
+ * FFD (23): block `block` of a flood, 4..256 bytes in whole words, to `address` on **every** chip, selected or not. Repeatable: a chip
+ * drops a block that it has begun already (`nn_cmd_fbs`), and a chip that missed it gets another chance.
  */
 export function floodData(id: number, block: number, address: number, data: Uint8Array, options: FloodOptions = {}): ScpRequest<void> {
   checkInteger("block", block, 0, 254);
@@ -66,8 +66,9 @@ export function floodData(id: number, block: number, address: number, data: Uint
   const { chip, forward, retry } = checkOptions(options);
   const arg1 = (forward << 24) | (retry << 16) | checkId(id);
   const arg2 = (block << 16) | ((data.length / 4 - 1) << 8);
-  // Each word is one packet with a pause behind it; 66 packets of 24 us and a millisecond on each chip are far below this.
-  const shape = { ...EMPTY_REPEATABLE, slowMs: 50 };
+  // The reply comes when every word, and a packet before and behind them, has left on every link, with a pause before each (`ff_nn_send`).
+  const packets = (data.length / 4 + 2) * LINK_COUNT * ((retry & 7) + 1);
+  const shape = { ...EMPTY_REPEATABLE, slowMs: 50 + Math.ceil((packets * (retry & 0xf8)) / 1000) };
   return new ShapedRequest(
     shape,
     Command.FFD,
@@ -78,8 +79,8 @@ export function floodData(id: number, block: number, address: number, data: Uint
 }
 
 /**
- * FFE: closes a flood and starts the application on the chips that got every block and are selected, on the cores of `start` (maybe none) and
- * those that FFCS selected there; without `start` it is a flood of data. Nothing tells whether it worked: ask for the cores' states.
+ * FFE: closes a flood and starts the application on the chips that got every block and are selected, on the cores of `start` (maybe none)
+ * and those that FFCS selected there; without `start` it is a flood of data. Nothing tells whether it worked: ask for the cores' states.
  *
  * Repeatable: a chip leaves the flood with the first FFE and drops a second (`nn_cmd_ffe` asks for state and id).
  */

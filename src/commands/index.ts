@@ -2,10 +2,8 @@
  * Every command of SC&MP and of the BMP as a factory: arguments checked, one `ScpRequest` back. A docstring says whether the request may be
  * executed twice, and why, from the firmware's behaviour. Nothing here sends anything.
  */
-export { Unit, unitFor } from "./address.js";
 export * from "./allocation.js";
 export {
-  type ApplicationCopy,
   type ApplicationStart,
   copyAndStartApplication,
   copyApplication,
@@ -19,24 +17,21 @@ export * from "./bmp-info.js";
 export * from "./bmp-led.js";
 export * from "./bmp-memory.js";
 export * from "./bmp-power.js";
-export { boardMask, FRAME_BOARDS } from "./bmp-request.js";
+export { FRAME_BOARDS } from "./bmp-request.js";
 export * from "./bmp-tag.js";
 export * from "./bmp-version.js";
 export * from "./core-map.js";
 export * from "./count.js";
 export * from "./flood-fill.js";
 export * from "./info.js";
-export { addressWord } from "./ip-address.js";
 export { type LedAction, type LedActions, setLeds } from "./led.js";
 export { readLink, writeLink } from "./link.js";
 export * from "./memory.js";
 export * from "./router.js";
 export {
   countCoresByRegion,
-  type RegionOptions,
   type SignalOptions,
   sendSignal,
-  signalIsRepeatable,
   testCoresByRegion,
 } from "./signal.js";
 export * from "./srom.js";
@@ -55,4 +50,4 @@ export {
   type TagPool,
 } from "./tag.js";
 export { ROOT_CHIP, type Target } from "./target.js";
-export { getVersion, type SoftwareVersion, type VersionInfo, type VersionText } from "./version.js";
+export { getVersion, type VersionInfo } from "./version.js";

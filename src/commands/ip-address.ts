@@ -17,3 +17,13 @@ export function readAddress(view: DataView, offset: number): string | undefined 
   const octets = [0, 1, 2, 3].map((i) => view.getUint8(offset + i));
   return octets.every((octet) => octet === 0) ? undefined : octets.join(".");
 }
+
+/** `00:11:22:33:44:55` */
+export function readMac(view: DataView, offset: number): string {
+  return Array.from({ length: 6 }, (_, i) =>
+    view
+      .getUint8(offset + i)
+      .toString(16)
+      .padStart(2, "0"),
+  ).join(":");
+}

@@ -133,7 +133,8 @@ export function writeMemory(target: Target, address: number, data: Uint8Array): 
  * FILL (5): `word` into `length` bytes from `address`, both multiples of 4. SC&MP checks nothing here: a fill over the end of memory kills
  * the monitor, so the caller's range must lie in memory.
  *
- * Repeatable: the same word lands in the same place. The time grows with the length, so long fills wait longer. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_fill`.
+ * Repeatable: the same word lands in the same place. The time grows with the length, so long fills wait longer. Throws
+ * `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_fill`.
  */
 export function fillMemory(target: Target, address: number, word: number, length: number): ScpRequest<void> {
   checkTarget(target);

@@ -1,6 +1,6 @@
 import { checkInteger, SpinnError } from "../errors.js";
 import { Command, type ScpRequest } from "../wire/index.js";
-import { addressWord, readAddress } from "./ip-address.js";
+import { addressWord, readAddress, readMac } from "./ip-address.js";
 import { EMPTY_REPEATABLE, type RequestShape, replyView, ShapedRequest, wordShape } from "./shaped-request.js";
 import { checkMonitor, type Target } from "./target.js";
 
@@ -138,8 +138,8 @@ export function setTagTimeout(chip: Target, code: number): ScpRequest<TagPool> {
   return poolRequest(chip, checkInteger("time-out code", code, 1, 15), `set the time-out of transient tags to code ${code}`);
 }
 
-/** arg1's flags and arg3 for a destination; shared with the BMP's tags, which know no flags. */
-export function checkDestination(destination: TagDestination): { flags: number; port: number; host: number } {
+// The flag for "to the sender", arg2's port and arg3's address.
+function checkDestination(destination: TagDestination): { flags: number; port: number; host: number } {
   const { host, port } = destination;
   if (port === undefined) {
     if (host !== undefined) throw new SpinnError("ERR_SPINN_ARGUMENT", `a tag to ${host} needs a UDP port`);
@@ -155,7 +155,8 @@ const READ_TAG = (word: number): number => {
 const TAG_REPEATABLE = wordShape(true, READ_TAG);
 const TAG_ONCE = wordShape(false, READ_TAG);
 
-const POOL_SHAPE: RequestShape<TagPool> = {
+/** Reply to TTO, which SC&MP and the BMP lay out alike but for the size of an entry in byte 1. */
+export const TAG_POOL: RequestShape<TagPool> = {
   repeatable: true,
   minReply: 4,
   maxReply: 4,
@@ -163,7 +164,7 @@ const POOL_SHAPE: RequestShape<TagPool> = {
 };
 
 function poolRequest(chip: Target, code: number, words: string): ScpRequest<TagPool> {
-  return new ShapedRequest(POOL_SHAPE, Command.IPTAG, checkMonitor(chip, "IPTAG"), { arg1: Operation.TIMEOUT << 16, arg2: code }, words);
+  return new ShapedRequest(TAG_POOL, Command.IPTAG, checkMonitor(chip, "IPTAG"), { arg1: Operation.TIMEOUT << 16, arg2: code }, words);
 }
 
 function destinationRequest(
@@ -203,14 +204,4 @@ function decodeEntry(view: DataView, at: number, tag: number): TagEntry {
     rxPort: view.getUint16(at + 20, true),
     destination: { x: chip >> 8, y: chip & 255, p: portCpu & 31, sdpPort: portCpu >> 5 },
   };
-}
-
-/** `00:11:22:33:44:55` */
-export function readMac(view: DataView, offset: number): string {
-  return Array.from({ length: 6 }, (_, i) =>
-    view
-      .getUint8(offset + i)
-      .toString(16)
-      .padStart(2, "0"),
-  ).join(":");
 }

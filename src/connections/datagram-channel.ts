@@ -19,10 +19,16 @@ export interface DatagramChannel {
 }
 
 export interface DatagramListener {
-  /** A datagram of the peer. The bytes belong to the listeners: nobody writes them again. */
-  onDatagram(datagram: Uint8Array): void;
+  /** A datagram of the peer. The bytes belong to the listeners: nobody writes them again. `sender` is told by channels without a fixed peer. */
+  onDatagram(datagram: Uint8Array, sender?: DatagramSender): void;
   /** A failed send or a refusal (ICMP port unreachable). Not fatal by itself: a rebooting board does this. */
   onError?(error: SpinnError): void;
   /** The channel has been closed; nothing more will come. */
   onClose?(): void;
+}
+
+/** Where a datagram came from. */
+export interface DatagramSender {
+  readonly address: string;
+  readonly port: number;
 }

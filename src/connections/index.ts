@@ -7,7 +7,7 @@ export {
   type ListenerCallback,
   type ListenerCounters,
 } from "./connection-listener.js";
-export type { DatagramChannel, DatagramListener } from "./datagram-channel.js";
+export type { DatagramChannel, DatagramListener, DatagramSender } from "./datagram-channel.js";
 export type { PipelineCounters } from "./pipeline-counters.js";
 export { SCAMPConnection, type SCAMPConnectionOptions } from "./scamp-connection.js";
 export { type SCPCallback, type SCPErrorCallback, SCPRequestPipeLine, type SCPRequestPipeLineOptions } from "./scp-request-pipe-line.js";

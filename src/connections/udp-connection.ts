@@ -54,9 +54,9 @@ export class UDPConnection implements DatagramChannel {
     this.#socket = socket;
     this.#connected = remote !== undefined;
     this.remote = remote ?? "nobody (not connected)";
-    socket.on("message", (datagram) => {
+    socket.on("message", (datagram, sender) => {
       this.#received += 1;
-      for (const listener of this.#listeners) listener.onDatagram(datagram);
+      for (const listener of this.#listeners) listener.onDatagram(datagram, sender);
     });
     // Without a listener an 'error' event ends the process; a closed port on the other side raises one for every datagram.
     socket.on("error", (error) => this.#onError(error));

@@ -54,7 +54,9 @@ export class ArmChip {
   #lastMs = -1;
   #pinged = 0;
   /** When the watchdog comes round next, milliseconds since boot. */
-  nextPingMs: number;
+  nextPingMs = 0;
+  readonly #nowMs: () => number;
+  #ownRefresh: (() => void) | undefined;
 
   /** `nowMs`: milliseconds since boot on the cores' own clock. */
   constructor(memory: ChipMemoryPort, nowMs: () => number) {
@@ -66,13 +68,18 @@ export class ArmChip {
     });
     memory.attach(SYSTEM_CONTROLLER_NIBBLE, 0x1000, this.controller);
     this.#mailboxes = new Mailboxes(memory, this.controller);
-    const start = nowMs();
-    const unixTime = memory.readWord(SV + 0x1c) - Math.floor(start / 1000);
-    this.nextPingMs = PING_MS * (Math.floor(start / PING_MS) + 1);
-    memory.refresh = () => this.#writeClocks(nowMs(), unixTime);
+    this.#nowMs = nowMs;
   }
 
+  /** With its first core the chip's time is that of the cores; with the last one gone it is what it was before. */
   add(member: ChipMember): void {
+    if (this.#members.size === 0) {
+      const start = this.#nowMs();
+      const unixTime = this.memory.readWord(SV + 0x1c) - Math.floor(start / 1000);
+      this.nextPingMs = PING_MS * (Math.floor(start / PING_MS) + 1);
+      this.#ownRefresh = this.memory.refresh;
+      this.memory.refresh = () => this.#writeClocks(this.#nowMs(), unixTime);
+    }
     this.#members.set(member.virtualCore, { ...member, waiting: [], silent: 0 });
     this.controller.flags |= 1 << member.virtualCore;
     if ((this.controller.doorbells & (1 << member.core.physicalCore)) !== 0)
@@ -81,7 +88,7 @@ export class ArmChip {
 
   remove(virtualCore: number): void {
     this.#letters -= this.#members.get(virtualCore)?.waiting.length ?? 0;
-    this.#members.delete(virtualCore);
+    if (this.#members.delete(virtualCore) && this.#members.size === 0) this.memory.refresh = this.#ownRefresh;
   }
 
   /** A message for a core. `false`: its queue is full, the message is lost. */

@@ -31,10 +31,12 @@ export class ArmMachine {
   readonly clockMhz: number;
   /** In order; bounded by the cores of the machine. */
   readonly #cores: ScheduledCore[] = [];
-  readonly #chips = new Map<ChipMemoryPort, ArmChip>();
+  /** Chips with cores in the schedule. */
+  readonly #chips = new Set<ArmChip>();
+  readonly #known = new WeakMap<ChipMemoryPort, ArmChip>();
   readonly #packets: { readonly from: ScheduledCore; readonly packet: Packet }[] = [];
   /** Milliseconds since boot at clock 0. */
-  #bootMs: number | undefined;
+  #bootMs = 0;
 
   /** `clockMhz`: clocks per microsecond. */
   constructor(clockMhz = 200) {
@@ -43,7 +45,7 @@ export class ArmMachine {
 
   /** Milliseconds since boot by the machine's clock. */
   get nowMs(): number {
-    return (this.#bootMs ?? 0) + this.now / (1000 * this.clockMhz);
+    return this.#bootMs + this.now / (1000 * this.clockMhz);
   }
 
   /** Instructions that the cores now in the schedule have executed. */
@@ -51,13 +53,16 @@ export class ArmMachine {
     return this.#cores.reduce((sum, { core }) => sum + core.instructions, 0);
   }
 
-  /** The chip whose memory this is, taken into the machine when first asked for. `bootMs`: milliseconds since boot, right now. */
+  /**
+   * The chip whose memory this is. `bootMs`: milliseconds since boot, right now; a machine without cores takes its time from there, afterwards
+   * it has a clock of its own.
+   */
   chip(memory: ChipMemoryPort, bootMs: number): ArmChip {
-    this.#bootMs ??= bootMs - this.now / (1000 * this.clockMhz);
-    let chip = this.#chips.get(memory);
+    if (this.#cores.length === 0) this.#bootMs = bootMs - this.now / (1000 * this.clockMhz);
+    let chip = this.#known.get(memory);
     if (chip === undefined) {
       chip = new ArmChip(memory, () => this.nowMs);
-      this.#chips.set(memory, chip);
+      this.#known.set(memory, chip);
     }
     return chip;
   }
@@ -65,12 +70,14 @@ export class ArmMachine {
   add(scheduled: ScheduledCore): void {
     const at = this.#cores.findIndex(({ order }) => order > scheduled.order);
     this.#cores.splice(at < 0 ? this.#cores.length : at, 0, scheduled);
+    this.#chips.add(scheduled.chip);
   }
 
-  /** Takes a core out; the last one of a machine takes the chips along, so that a machine booted anew starts from nothing. */
   remove(scheduled: ScheduledCore): void {
     const at = this.#cores.indexOf(scheduled);
-    if (at >= 0) this.#cores.splice(at, 1);
+    if (at < 0) return;
+    this.#cores.splice(at, 1);
+    if (!this.#cores.some(({ chip }) => chip === scheduled.chip)) this.#chips.delete(scheduled.chip);
   }
 
   /** Takes a packet for the end of the slice. */
@@ -92,7 +99,7 @@ export class ArmMachine {
   get nextEvent(): number {
     let due = Infinity;
     for (const { core } of this.#cores) due = Math.min(due, core.nextEvent);
-    for (const chip of this.#chips.values()) {
+    for (const chip of this.#chips) {
       if (chip.needsSettling(this.nowMs)) return this.now;
       if (chip.isWatched) due = Math.min(due, this.now + (chip.nextPingMs - this.nowMs) * 1000 * this.clockMhz);
     }
@@ -127,11 +134,11 @@ export class ArmMachine {
     // A packet may make a program of another kind send one: those join the queue and go out now too.
     for (const { from: sender, packet } of this.#packets) sender.route(packet);
     this.#packets.length = 0;
-    for (const chip of this.#chips.values()) if (chip.needsSettling(this.nowMs)) chip.settle(this.nowMs);
+    for (const chip of this.#chips) if (chip.needsSettling(this.nowMs)) chip.settle(this.nowMs);
   }
 
   #isLocked(): boolean {
-    for (const chip of this.#chips.values()) if (chip.isLocked) return true;
+    for (const chip of this.#chips) if (chip.isLocked) return true;
     return false;
   }
 }

@@ -7,6 +7,7 @@ import { formatCore } from "../machine/index.js";
 import type { ArmChip, ChipMemoryPort } from "./arm-chip.js";
 import { ArmCore, type Engine } from "./arm-core.js";
 import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
+import { Compiler } from "./compiler.js";
 import { interpret } from "./interpreter.js";
 import type { SdpLike } from "./mailbox.js";
 import { describeSilence, describeTrouble } from "./trouble.js";
@@ -45,8 +46,8 @@ export interface ArmProgramOptions {
    * makes the machine slower, never different. Default: 1.
    */
   readonly speed?: number;
-  /** `interpret` or another engine. Default: `interpret`. */
-  readonly engine?: Engine;
+  /** `compiled`: basic blocks become JavaScript functions; `interpreter`: one instruction after the other. Default: `compiled`. */
+  readonly engine?: "compiled" | "interpreter";
   /** The machine that the cores join. Default: a new one, shared by all programs of this choice. */
   readonly machine?: ArmMachine;
   /** Default: `util.debuglog('spinn')`. */
@@ -71,7 +72,8 @@ export function armProgram(options: ArmProgramOptions = {}): () => ArmProgram {
   const machine = options.machine ?? new ArmMachine();
   const pace = new Pace(machine, options.speed ?? 1);
   const onTrouble = options.onTrouble ?? (({ x, y, p, message }) => log("core %s: %s", formatCore({ x, y, p }), message));
-  return () => new ArmProgram(machine, pace, options.engine ?? interpret, onTrouble);
+  const engine = options.engine === "interpreter" ? interpret : new Compiler().run;
+  return () => new ArmProgram(machine, pace, engine, onTrouble);
 }
 
 /** How far the machine should have come. */

@@ -87,8 +87,8 @@ export class Cpu {
   readonly itcmBytes = new Uint8Array(this.itcm.buffer);
   readonly dtcm = new Int32Array(DTCM_SIZE / 4);
   readonly dtcmBytes = new Uint8Array(this.dtcm.buffer);
-  readonly #itcmHalves = new Uint16Array(this.itcm.buffer);
-  readonly #dtcmHalves = new Uint16Array(this.dtcm.buffer);
+  readonly itcmHalves = new Uint16Array(this.itcm.buffer);
+  readonly dtcmHalves = new Uint16Array(this.dtcm.buffer);
   /** One byte per ITCM word, not zero when a compiled block came from it. */
   readonly codeWords = new Uint8Array(ITCM_SIZE / 4);
   /** Counts writes into compiled code: a run of compiled code ends when it moves. */
@@ -281,6 +281,11 @@ export class Cpu {
     this.#error(Vector.PREFETCH, Mode.ABT, address + 4, address);
   }
 
+  /** Must a run of compiled code end here? `codeWrites`: as they were when it began. */
+  mustStop(codeWrites: number): boolean {
+    return this.attention !== 0 || this.cycles >= this.limit || this.codeWrites !== codeWrites;
+  }
+
   // ---- control flow ----
 
   /** A branch that stays in its state. */
@@ -303,13 +308,13 @@ export class Cpu {
   }
 
   fetch16(address: number): number {
-    if ((address & 0xffff_8000) === 0) return this.#itcmHalves[address >> 1]!;
+    if ((address & 0xffff_8000) === 0) return this.itcmHalves[address >> 1]!;
     return this.#fetch(address, 2);
   }
 
   #fetch(address: number, size: 2 | 4): number {
     if ((address & 0xffff_0000) === DTCM_BASE)
-      return size === 4 ? this.dtcm[(address & 0xffff) >> 2]! : this.#dtcmHalves[(address & 0xffff) >> 1]!;
+      return size === 4 ? this.dtcm[(address & 0xffff) >> 2]! : this.dtcmHalves[(address & 0xffff) >> 1]!;
     try {
       return this.#bus.read(address >>> 0, size) | 0;
     } catch (fault) {
@@ -334,8 +339,8 @@ export class Cpu {
   }
 
   read16(address: number): number {
-    if ((address & 0xffff_8001) === 0) return this.#itcmHalves[address >> 1]!;
-    if ((address & 0xffff_0001) === DTCM_BASE) return this.#dtcmHalves[(address & 0xffff) >> 1]!;
+    if ((address & 0xffff_8001) === 0) return this.itcmHalves[address >> 1]!;
+    if ((address & 0xffff_0001) === DTCM_BASE) return this.dtcmHalves[(address & 0xffff) >> 1]!;
     if ((address & 1) !== 0) {
       if ((this.control & 2) !== 0) throw this.#fault(address, "read");
       return this.read16(address & ~1);
@@ -360,9 +365,9 @@ export class Cpu {
   }
 
   write16(address: number, value: number): void {
-    if ((address & 0xffff_0001) === DTCM_BASE) this.#dtcmHalves[(address & 0xffff) >> 1] = value;
+    if ((address & 0xffff_0001) === DTCM_BASE) this.dtcmHalves[(address & 0xffff) >> 1] = value;
     else if ((address & 0xffff_8001) === 0) {
-      this.#itcmHalves[address >> 1] = value;
+      this.itcmHalves[address >> 1] = value;
       if (this.codeWords[address >> 2] !== 0) this.codeWrites++;
     } else if ((address & 1) === 0) this.#busWrite(address, 2, value & 0xffff);
     else if ((this.control & 2) !== 0) throw this.#fault(address, "write");

@@ -4,6 +4,7 @@ export { ArmCore, type ArmCoreOptions, type Engine, type SharedMemory } from "./
 export { ArmMachine, type ScheduledCore, SLICE_CLOCKS } from "./arm-machine.js";
 export { type ArmCoreContext, ArmProgram, type ArmProgramOptions, type ArmTrouble, armProgram } from "./arm-program.js";
 export type { Packet } from "./comms.js";
+export { type CompiledBlock, Compiler, compileBlock, readBlock } from "./compiler.js";
 export { type Bus, BusFault, Cpu, DTCM_BASE, DTCM_SIZE, ITCM_SIZE, Mode, Vector } from "./cpu.js";
 export { interpret } from "./interpreter.js";
 export type { SdpLike } from "./mailbox.js";

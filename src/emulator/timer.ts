@@ -50,7 +50,7 @@ export class Timer {
 
   write(offset: number, value: number, now: number): void {
     if (offset === 0x00) {
-      this.#load = this.#count = this.#trim(value >>> 0);
+      this.#load = this.#count = value >>> 0;
       this.#since = now;
       this.#plan();
     } else if (offset === 0x08) {
@@ -59,7 +59,7 @@ export class Timer {
       this.#control = value & 0xef;
       this.#plan();
     } else if (offset === 0x0c) this.#raw = false;
-    else if (offset === 0x18) this.#load = this.#trim(value >>> 0);
+    else if (offset === 0x18) this.#load = value >>> 0;
   }
 
   /** Lets what is due at `now` happen. */
@@ -69,7 +69,7 @@ export class Timer {
       this.#since = this.deadline;
       if ((this.#control & CONTROL.ONE_SHOT) !== 0) this.#count = 0;
       else if ((this.#control & CONTROL.PERIODIC) !== 0) this.#count = this.#load;
-      else this.#count = this.#trim(0xffff_ffff);
+      else this.#count = 0xffff_ffff;
       this.#plan();
     }
   }
@@ -84,15 +84,16 @@ export class Timer {
 
   #countAt(now: number): number {
     if (!this.#running) return this.#count;
-    return Math.max(0, this.#count - Math.floor((now - this.#since) / this.#step));
+    return Math.max(0, this.#width(this.#count) - Math.floor((now - this.#since) / this.#step));
   }
 
   /** A count of 0 in a running timer lasts one step, so that it can never expire twice at the same clock. */
   #plan(): void {
-    this.deadline = this.#running ? this.#since + Math.max(1, this.#count) * this.#step : Infinity;
+    this.deadline = this.#running ? this.#since + Math.max(1, this.#width(this.#count)) * this.#step : Infinity;
   }
 
-  #trim(value: number): number {
+  /** A timer of 16 bits keeps the whole word and counts with its lower half: software loads it before it makes it 32 bits wide. */
+  #width(value: number): number {
     return (this.#control & CONTROL.WIDE) !== 0 ? value : value & 0xffff;
   }
 }

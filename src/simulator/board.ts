@@ -31,6 +31,8 @@ export class Board {
   tags: Tags;
   /** `false`: no supply, nothing answers. */
   powered = true;
+  /** The chips are held in reset: nothing answers. */
+  held = false;
   readonly #clock: Clock;
   readonly #faults: FaultInjector;
   readonly #recorder: Recorder | undefined;
@@ -159,7 +161,7 @@ export class Board {
   }
 
   #accept(bytes: Uint8Array, address: string, port: number): void {
-    if (!this.powered) {
+    if (!this.powered || this.held) {
       this.#drop("unpowered");
       return;
     }
@@ -229,7 +231,7 @@ export class Board {
     this.counters.receivedBytes += bytes.length;
     const system = this.#system;
     const tag = this.tags.find(index);
-    if (!this.powered) {
+    if (!this.powered || this.held) {
       this.#drop("unpowered");
       return;
     }

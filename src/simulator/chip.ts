@@ -127,6 +127,12 @@ export class Chip {
     return this.sv("alloc_tag") + 4 * ((appId << 8) | tag);
   }
 
+  /** The chip has lost its supply: its programs end, and nobody answers any more. */
+  die(): void {
+    this.dead = true;
+    for (const core of this.#state?.cores ?? []) core.endProgram();
+  }
+
   /** Takes a core out of use: virtual numbers close up, and every application core starts anew. */
   remap(physical: number): void {
     const state = this.#booted();

@@ -1,3 +1,7 @@
+export type { Bmp } from "./bmp/bmp.js";
+export type { Board } from "./board.js";
+export type { Chip } from "./chip.js";
+export type { Core } from "./core.js";
 export { CoreMemory } from "./core-memory.js";
 export type { CoreContext, CoreProgram, ProgramChoice, ProgramImage, Programs } from "./core-program.js";
 export { Counters, type DropReason } from "./counters.js";

@@ -51,11 +51,6 @@ export class Port {
     this.#socket.send(bytes, 0, bytes.length, port, address, this.#sent);
   }
 
-  /** Lets datagrams leave to broadcast addresses. */
-  allowBroadcast(): void {
-    this.#socket.setBroadcast(true);
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,7 +1,9 @@
 import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
 import { MachineGeometry } from "../machine/index.js";
-import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../wire/index.js";
+import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, BOOT_VERSION, BootOpcode, encodeBoot, SCP_PORT } from "../wire/index.js";
 import { deliverPacket } from "./applications.js";
+import { Bmp } from "./bmp/bmp.js";
+import { BmpController } from "./bmp/controller.js";
 import { Board } from "./board.js";
 import { BootRom } from "./boot-rom.js";
 import type { Chip } from "./chip.js";
@@ -27,12 +29,19 @@ export interface SimulatedMachineOptions {
   readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] };
   /** IPv4 address of the first board; further boards take the next ones. Default `127.0.0.1`. */
   readonly host?: string;
+  /**
+   * IPv4 address of the BMP of the first board; further ones take the next addresses. Only 48-chip boards have a BMP.
+   * Default: 128 addresses after the board, e.g. `127.0.0.129`; with `port: 0` the address of the board and a port of its own.
+   */
+  readonly bmpHost?: string;
   /** UDP port of SCP on every board; 0 takes any free one. Default 17893, the firmware's. */
   readonly port?: number;
   /** UDP port of the boot ROM of the first board. Default 54321, the ROM's; with `port: 0` any free one. */
   readonly bootPort?: number;
   /** Version of SC&MP that answers until an image says otherwise. Default `4.0.0`. */
   readonly scamp?: string;
+  /** Whether the boards have their supply from the start; without it they are not booted. Default `true`. */
+  readonly powered?: boolean;
   /** Whether the machine is booted from the start. Default `true`. */
   readonly booted?: boolean;
   /** Whether core 0 answers errors as RC_OK without data. Default: as the firmware does (4.0.0 does). */
@@ -49,12 +58,16 @@ export interface SimulatedMachineOptions {
   readonly programs?: Programs;
   /** Records every datagram of the boards in this file, for Wireshark. Default: nothing is recorded. */
   readonly record?: string;
+  /** Where the boot ROM of the unbooted first board sends its hello, every 4.096 s; the hardware broadcasts it to port 54321. Default: nowhere. */
+  readonly helloTo?: { readonly host: string; readonly port: number };
   /** Ends the machine. */
   readonly signal?: AbortSignal;
 }
 
 /** Silence while the root chip starts and copies itself to its neighbours, ms (boot sheet, section 7). */
 const SILENT_MS = 1200;
+/** Between two hellos of the boot ROM, ms. */
+const HELLO_MS = 4096;
 /** Time in which VER answers 255,255, ms. */
 const NETINIT_MS = 3300;
 
@@ -70,6 +83,8 @@ const NETINIT_MS = 3300;
  */
 export class SimulatedMachine implements AsyncDisposable {
   readonly boards: readonly Board[];
+  /** The board management processors, in the order of the boards; none for a board of 4 chips. */
+  readonly bmps: readonly Bmp[] = [];
   readonly geometry: MachineGeometry;
   readonly clock: Clock;
   readonly bootCounters = new Counters();
@@ -126,6 +141,7 @@ export class SimulatedMachine implements AsyncDisposable {
     const recorder = options.record === undefined ? undefined : new Recorder(options.record);
     const boards: Board[] = [];
     const injectors: FaultInjector[] = [];
+    let machine: SimulatedMachine | undefined;
     try {
       const host = options.host ?? "127.0.0.1";
       for (const [index, chip] of geometry.ethernetChips.entries()) {
@@ -136,18 +152,21 @@ export class SimulatedMachine implements AsyncDisposable {
         const wanted = boards[0]?.address.port ?? port;
         boards.push(await Board.open(chip, addressAfter(host, index), wanted, clock, injector, recorder));
       }
-      const machine = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
+      machine = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
       await machine.#openBoot(options.bootPort ?? (port === 0 ? 0 : BOOT_PORT));
-      throwIfAborted(options.signal);
       options.signal?.addEventListener("abort", machine.#abort, { once: true });
+      await machine.#openBmps();
+      throwIfAborted(options.signal);
       machine.setFaults(options.faults ?? {});
-      if (options.booted ?? true) machine.#becomeReady(machine.#boot(machine.#firmware, undefined));
+      for (const board of boards) board.powered = options.powered ?? true;
+      if ((options.booted ?? true) && (options.powered ?? true)) machine.#becomeReady(machine.#boot(machine.#firmware, undefined));
       else machine.#unboot();
       return machine;
     } catch (error) {
       clock.close();
-      recorder?.close();
+      await machine?.close();
       await Promise.all(boards.map((board) => board.close()));
+      recorder?.close();
       throw error;
     }
   }
@@ -192,10 +211,21 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#crashCores();
   }
 
-  /** Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Default: all boards. */
+  /**
+   * Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Boards that keep their supply run on,
+   * without the chips that are gone; without its first board the machine has no root, and all of it is unbooted. Default: all boards.
+   */
   setPower(on: boolean, boards: readonly number[] = this.boards.map((_, index) => index)): void {
-    for (const index of boards) if (this.boards[index] !== undefined) this.boards[index].powered = on;
-    this.#unboot();
+    this.#silence(boards, (board) => {
+      board.powered = on;
+    });
+  }
+
+  /** Holds the chips of boards in reset (silence), or lets them go (unbooted). */
+  holdReset(held: boolean, boards: readonly number[]): void {
+    this.#silence(boards, (board) => {
+      board.held = held;
+    });
   }
 
   /** Presses the reset button: the machine is unbooted. */
@@ -218,7 +248,7 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#system?.close();
     this.clock.close();
     if (!this.#isReady) this.#rejectReady(new SpinnError("ERR_SPINN_CLOSED", "the simulated machine was closed before it was booted"));
-    await Promise.all([...this.boards.map((board) => board.close()), this.#bootPort?.close()]);
+    await Promise.all([...this.boards.map((board) => board.close()), ...this.bmps.map((bmp) => bmp.close()), this.#bootPort?.close()]);
     this.#recorder?.close();
   }
 
@@ -239,8 +269,46 @@ export class SimulatedMachine implements AsyncDisposable {
     );
   }
 
+  /** One BMP for each 48-chip board, 24 boards to a frame; a board alone has no backplane. */
+  async #openBmps(): Promise<void> {
+    if (this.geometry.board === "spin3") return;
+    const { options, boards } = { options: this.#options, boards: this.boards };
+    const alone = boards.length === 1;
+    const anyPort = (options.port ?? SCP_PORT) === 0;
+    const firstHost = options.bmpHost ?? (anyPort ? boards[0]!.address.host : addressAfter(boards[0]!.address.host, 128));
+    const frames: (BmpController | undefined)[][] = [];
+    for (const [index, board] of boards.entries()) {
+      const frame = Math.floor(index / FRAME_SLOTS);
+      const host = addressAfter(firstHost, index);
+      const identity = {
+        frame: alone ? FRAME_ALONE : 1 + frame,
+        slot: index % FRAME_SLOTS,
+        ip: octets(host),
+        boardIp: octets(board.address.host),
+        hasBackplane: !alone,
+      };
+      const control = {
+        power: (slot: number, on: boolean) => this.setPower(on, [frame * FRAME_SLOTS + slot]),
+        reset: (slot: number, held: boolean) => this.holdReset(held, [frame * FRAME_SLOTS + slot]),
+      };
+      const slots = Math.min(FRAME_SLOTS, boards.length - frame * FRAME_SLOTS);
+      const controller = new BmpController(identity, slots, options.powered ?? true, control);
+      frames[frame] ??= [];
+      frames[frame][identity.slot] = controller;
+      const setup = {
+        clock: this.clock,
+        recorder: this.#recorder,
+        timeScale: options.timeScale ?? 1,
+        delayMs: () => this.#faults.bmpDelayMs,
+        frame: frames[frame],
+      };
+      const port = anyPort ? (this.bmps[0]?.address.port ?? 0) : boards[0]!.address.port;
+      (this.bmps as Bmp[]).push(await Bmp.open(host, port, controller, setup));
+    }
+  }
+
   #bootDatagram(bytes: Buffer): void {
-    if (!this.boards[0]!.powered) this.bootCounters.dropped.unpowered += 1;
+    if (!this.boards[0]!.powered || this.boards[0]!.held) this.bootCounters.dropped.unpowered += 1;
     else if (this.#rom === undefined) this.bootCounters.dropped.nobodyListens += 1;
     else {
       const image = this.#rom.receive(bytes);
@@ -266,7 +334,10 @@ export class SimulatedMachine implements AsyncDisposable {
   }
 
   #boot(version: Firmware, values: Uint8Array | undefined): System {
-    const network = new MachineNetwork(this.geometry, this.#options.dead, version.countsBoards);
+    // Boards without supply are not there; the image spreads over the others.
+    const absent = this.boards.filter((board) => !board.powered || board.held).flatMap((board) => this.geometry.chipsOnBoard(board.chip));
+    const dead = { ...this.#options.dead, chips: [...(this.#options.dead?.chips ?? []), ...absent] };
+    const network = new MachineNetwork(this.geometry, dead, version.countsBoards);
     const system = new System({
       network,
       firmware: version,
@@ -303,7 +374,33 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#system = undefined;
     for (const board of this.boards) board.attach(undefined);
     this.#rom = new BootRom();
+    this.#sayHello(this.#rom);
     if (this.#isReady) this.#newReady();
+  }
+
+  /** The ROM tells the network that it waits, as long as it does. */
+  #sayHello(rom: BootRom): void {
+    const to = this.#options.helloTo;
+    if (to === undefined || this.#rom !== rom) return;
+    if (this.boards[0]!.powered) {
+      this.bootCounters.sent += 1;
+      this.#bootPort?.send(BOOT_HELLO, to.port, to.host);
+    }
+    this.clock.after(HELLO_MS * (this.#options.timeScale ?? 1), () => this.#sayHello(rom));
+  }
+
+  /** Boards lose their state: all, or some while the others run on. */
+  #silence(boards: readonly number[], change: (board: Board) => void): void {
+    const own = boards.flatMap((index) => this.boards[index] ?? []);
+    for (const board of own) change(board);
+    if (own.includes(this.boards[0]!)) {
+      this.#unboot();
+      return;
+    }
+    for (const board of own) {
+      board.attach(undefined);
+      for (const { x, y } of this.geometry.chipsOnBoard(board.chip)) this.#system?.chip(x, y)?.die();
+    }
   }
 
   #newReady(): void {
@@ -330,7 +427,19 @@ export class SimulatedMachine implements AsyncDisposable {
   }
 }
 
+const BOOT_HELLO = encodeBoot({
+  version: BOOT_VERSION,
+  opcode: BootOpcode.HELLO,
+  operand1: 0x02010000,
+  operand2: 0,
+  operand3: 0x43505453,
+  data: new Uint8Array(),
+});
+
 const DATA_ABORT = 5;
+const FRAME_SLOTS = 24;
+/** Frame number of a board without backplane. */
+const FRAME_ALONE = 240;
 
 function geometryOf(board: NonNullable<SimulatedMachineOptions["board"]>): MachineGeometry {
   if (board === "spin3") return MachineGeometry.spin3();

@@ -1,6 +1,7 @@
 import { type ApplicationStart, copyApplication, imageChecksum, startApplication } from "../commands/index.js";
 import { SpinnError } from "../errors.js";
 import { type ChipCoordinates, chipKey, coresOfMask, formatChip } from "../machine/index.js";
+import { SCP_MAX_DATA } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 import { type CopyStep, copyTree, linkKey } from "./copy-tree.js";
 import type { CoreSet } from "./core-set.js";
@@ -11,15 +12,21 @@ import { readSystemNumber } from "./struct-fields.js";
 
 /** Copies of one chip before another neighbour is tried. */
 const COPY_ATTEMPTS = 2;
+/** How long the first copy may take before it is repeated, and the bounds for the later ones, ms. */
+const FIRST_PATIENCE_MS = 2000;
+const MIN_PATIENCE_MS = 50;
+const MAX_PATIENCE_MS = 6000;
 
 /**
  * Brings an image to chips by copying it from neighbour to neighbour (SC&MP 4.x): written once, to the root's load buffer, then each chip reads
  * the load buffer of the next one nearer to the root (APP_COPY_RUN). A chip serves one reader at a time; different branches go on in parallel.
  *
- * Copying and starting are kept apart: copies can be repeated, starts cannot. 4.0.0 does not tell when a link failed half way, so the last
- * word of the buffer is spoilt before each copy and looked at afterwards: words are copied in order.
+ * Copying and starting are kept apart: copies can be repeated, starts cannot. 4.0.0 does not tell when a link failed half way. Words are copied
+ * in order, so the end of the buffer is looked at before and after: what differed before and is right afterwards has been copied.
  */
 export class CopySpread implements Distributor {
+  /** AR marks its cores before it answers; a little is left for replies that were lost on the way back. */
+  readonly settleMs = 50;
   readonly #session: Session;
   readonly #image: Uint8Array;
   readonly #start: Omit<ApplicationStart, "cores">;
@@ -30,6 +37,8 @@ export class CopySpread implements Distributor {
   /** Why chips do not have it yet, by `chipKey`. */
   readonly #failures = new Map<number, string>();
   #buffer: number | undefined;
+  /** Moving average of the copies so far, ms. */
+  #usualMs: number | undefined;
 
   constructor(session: Session, image: Uint8Array, start: Omit<ApplicationStart, "cores">) {
     this.#session = session;
@@ -91,27 +100,38 @@ export class CopySpread implements Distributor {
   async #copy(step: CopyStep, options: CallOptions): Promise<string | undefined> {
     const { chip, link } = step;
     const size = this.#image.length;
-    const last = this.#buffer! + size - 4;
-    const expected = this.#image.subarray(size - 4);
+    const tail = this.#image.subarray(Math.max(0, size - SCP_MAX_DATA));
+    const tailAt = this.#buffer! + size - tail.length;
     let failure = "";
     for (let attempt = 0; attempt < COPY_ATTEMPTS; attempt += 1) {
       try {
-        await writeMemory(
-          this.#session,
-          chip,
-          last,
-          expected.map((byte) => byte ^ 0xff),
-          options,
-        );
-        await this.#session.call(copyApplication(chip, { link, sizeBytes: size, checksum: this.#checksum }), options);
-        const copied = await readMemory(this.#session, chip, last, 4, options);
-        if (copied.every((byte, i) => byte === expected[i])) return undefined;
+        if (equal(await readMemory(this.#session, chip, tailAt, tail.length, options), tail)) {
+          const spoilt = tail.subarray(-4).map((byte) => byte ^ 0xff);
+          await writeMemory(this.#session, chip, tailAt + tail.length - 4, spoilt, options);
+        }
+        await this.#copyOnce(step, options);
+        if (equal(await readMemory(this.#session, chip, tailAt, tail.length, options), tail)) return undefined;
         failure = `the copy over link ${link} stopped half way`;
       } catch (error) {
         failure = failureOf(error);
       }
     }
     return `copy to chip ${formatChip(chip)}: ${failure}`;
+  }
+
+  /**
+   * One copy. Nobody knows how long it takes on a board (SpiNNMan allows 6 s), and a lost one should not cost that much: the copies so far tell.
+   * Taking one for lost too early does no harm but to time: the chip copies the same words once more.
+   */
+  async #copyOnce({ chip, link }: CopyStep, options: CallOptions): Promise<void> {
+    const usual = this.#usualMs;
+    const slowMs = usual === undefined ? FIRST_PATIENCE_MS : clamp(4 * usual, MIN_PATIENCE_MS, MAX_PATIENCE_MS);
+    const begun = performance.now();
+    const copy = { link, sizeBytes: this.#image.length, checksum: this.#checksum, slowMs };
+    await this.#session.call(copyApplication(chip, copy), options);
+    const tookMs = performance.now() - begun;
+    // Lost ones count too, or patience that is too short would never learn; the average bears them.
+    this.#usualMs = usual === undefined ? tookMs : usual + (tookMs - usual) / 8;
   }
 
   async #startOn(chip: ChipCoordinates, mask: number, reasons: Map<number, string>, signal: AbortSignal): Promise<void> {
@@ -128,6 +148,14 @@ export class CopySpread implements Distributor {
     this.#failures.set(key, failure);
     for (const step of steps.get(key) ?? []) this.#markBelow(steps, chipKey(step.chip.x, step.chip.y), failure, reasons);
   }
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** The words of a failure of one chip; what ends the whole work is thrown again. */

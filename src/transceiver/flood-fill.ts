@@ -16,6 +16,8 @@ const MAX_BLOCKS = 255;
  * chip takes the data, those selected start. Nothing tells whether it worked: the states of the cores do.
  */
 export class FloodFill implements Distributor {
+  /** The last packets travel from chip to chip after the reply; rig looks at once and then loads again. */
+  readonly settleMs = 500;
   readonly #session: Session;
   readonly #image: Uint8Array;
   readonly #start: Omit<ApplicationStart, "cores">;

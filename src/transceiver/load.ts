@@ -41,6 +41,8 @@ export interface LoadResult {
 
 /** One way to bring an image to chips and start it there. May leave cores out: what did not start is found by asking, and tried again. */
 export interface Distributor {
+  /** How long after `start` a core that is still IDLE may yet begin, ms. After that its start was lost. */
+  readonly settleMs: number;
   /** Starts the application on these cores. What is known to have gone wrong, by `chipKey`. */
   start(cores: CoreSet, options: LongCallOptions): Promise<ReadonlyMap<number, string>>;
 }
@@ -76,7 +78,7 @@ export async function load(
   for (let round = 0; ; round += 1) {
     const reasons = await distributor.start(missing, { signal: options.signal });
     const before = missing.size;
-    const late = await verify(session, missing, options);
+    const late = await verify(session, missing, distributor.settleMs, options);
     missing = new CoreSet(late);
     progress.add(before - missing.size);
     if (missing.size === 0) return { cores: wanted.size, sizeBytes: image.length, refills: round };
@@ -105,14 +107,16 @@ async function checkIdle(session: Session, wanted: CoreSet, options: LoadOptions
 }
 
 /** The cores that do not run the application, with what they do instead. A crash ends the load: trying again would crash again. */
-async function verify(session: Session, wanted: CoreSet, options: LoadOptions): Promise<CoreStatus[]> {
-  const giveUpAt = performance.now() + (options.verifyMs ?? 2000);
+async function verify(session: Session, wanted: CoreSet, settleMs: number, options: LoadOptions): Promise<CoreStatus[]> {
+  const verifyMs = options.verifyMs ?? 2000;
+  const begun = performance.now();
   let open = wanted;
   for (;;) {
     const late = await readNotStarted(session, open, options);
     if (late.length === 0) return late;
-    // A reply to AR comes before its cores start, and a flood ends some time after its last packet left.
-    if (performance.now() > giveUpAt) return late;
+    // Cores take their time from INIT to their main function; those that never left IDLE are given less.
+    const allIdle = late.every((core) => core.state === CoreState.IDLE);
+    if (performance.now() - begun > (allIdle ? Math.min(settleMs, verifyMs) : verifyMs)) return late;
     open = new CoreSet(late);
     await pause(VERIFY_POLL_MS, options.signal);
   }

@@ -69,7 +69,12 @@ export async function waitForCount(session: Session, count: number, states: read
     const failures = options.errorStates ?? [CoreState.RTE, CoreState.WDOG];
     let there = 0;
     for (const state of states) there += await countInState(session, options.appId, state, options);
-    if (there >= count) return true;
+    if (there >= count && states.length === 1) return true;
+    if (there >= count) {
+      // A core that went from one of the states to another between two counts was counted twice: look at each core once.
+      const cores = await readApplication(session, options.appId, options);
+      if (cores.filter((core) => states.includes(core.state)).length >= count) return true;
+    }
     let failed = 0;
     for (const state of failures) failed += states.includes(state) ? 0 : await countInState(session, options.appId, state, options);
     if (failed === 0 && !isLast) return false;

@@ -1,4 +1,4 @@
-import { SpinnError } from "../errors.js";
+import { checkInteger, SpinnError } from "../errors.js";
 
 /**
  * Messages of the boot ROM on UDP port 54321: the only big-endian protocol of the board.
@@ -70,8 +70,9 @@ export function decodeBoot(datagram: Uint8Array): BootMessage {
   };
 }
 
-/** Opens a transfer of `blocks` blocks (1..32). */
+/** Opens a transfer of `blocks` blocks (1..32). Throws `ERR_SPINN_ARGUMENT`: the ROM would wait for blocks that it cannot hold. */
 export function bootStart(blocks: number): BootMessage {
+  checkInteger("number of boot blocks", blocks, 1, BOOT_MAX_BLOCKS);
   return message(BootOpcode.START, 0, 0, blocks - 1, new Uint8Array());
 }
 
@@ -80,6 +81,7 @@ export function bootStart(blocks: number): BootMessage {
  * at `index x announced words`.
  */
 export function bootBlock(index: number, image: Uint8Array): BootMessage {
+  checkInteger("boot block", index, 0, BOOT_MAX_BLOCKS - 1);
   return message(BootOpcode.BLOCK, 0xff00 + index, 0, 0, swapWords(image));
 }
 

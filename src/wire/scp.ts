@@ -1,5 +1,5 @@
 import { SpinnError } from "../errors.js";
-import { readSdpHeader, type SdpHeader, writeSdpHeader } from "./sdp.js";
+import { checkSdpHeader, readSdpHeader, type SdpHeader, writeSdpHeader } from "./sdp.js";
 
 /**
  * SCP (SpiNNaker Command Protocol): requests and replies inside SDP, spinnaker_tools `include/sark.h` (cmd_hdr_t) and `docs/scp`.
@@ -51,8 +51,9 @@ export function writeScpFields(target: Uint8Array, command: number, sequence: nu
   writeWord(target, 22, arg3);
 }
 
-/** A whole request datagram. Throws `ERR_SPINN_ARGUMENT` for more than 256 bytes of data. */
+/** A whole request datagram. Throws `ERR_SPINN_ARGUMENT` for a header field out of range and for more than 256 bytes of data. */
 export function encodeScpRequest(packet: ScpRequestPacket): Uint8Array {
+  checkSdpHeader(packet);
   if (packet.data.length > SCP_MAX_DATA) {
     throw new SpinnError("ERR_SPINN_ARGUMENT", `SCP data of ${packet.data.length} bytes; at most ${SCP_MAX_DATA} fit`);
   }
@@ -82,8 +83,9 @@ export function decodeScpRequest(datagram: Uint8Array): ScpRequestPacket {
   };
 }
 
-/** A whole reply datagram. */
+/** A whole reply datagram. Throws `ERR_SPINN_ARGUMENT` for a header field out of range and for more than 272 bytes of payload. */
 export function encodeScpReply(packet: ScpReplyPacket): Uint8Array {
+  checkSdpHeader(packet);
   if (packet.payload.length > SCP_MAX_DATA + 16) {
     throw new SpinnError("ERR_SPINN_ARGUMENT", `SCP reply of ${packet.payload.length} bytes; at most ${SCP_MAX_DATA + 16} fit`);
   }

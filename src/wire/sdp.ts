@@ -1,4 +1,4 @@
-import { SpinnError } from "../errors.js";
+import { checkInteger, SpinnError } from "../errors.js";
 
 /**
  * SDP (SpiNNaker Datagram Protocol) as it travels in UDP: two pad bytes, eight header bytes, payload.
@@ -50,7 +50,24 @@ export const FLAGS_REPLY = 0x87;
 /** Flags of a message that wants none, and of the monitor's replies. */
 export const FLAGS_NO_REPLY = 0x07;
 
-/** Writes pad and header at the start of `target` (at least 10 bytes). */
+/**
+ * Throws `ERR_SPINN_ARGUMENT` for a field that does not fit its bits. Port and core share a byte: a core above 31 would silently become another
+ * port, and the message would reach somebody else.
+ */
+export function checkSdpHeader(header: SdpHeader): void {
+  checkInteger("SDP flags", header.flags, 0, 255);
+  checkInteger("SDP tag", header.tag, 0, 255);
+  checkInteger("SDP destination port", header.destPort, 0, 7);
+  checkInteger("SDP destination core", header.destCpu, 0, 31);
+  checkInteger("SDP source port", header.srcPort, 0, 7);
+  checkInteger("SDP source core", header.srcCpu, 0, 31);
+  checkInteger("SDP destination x", header.destX, 0, 255);
+  checkInteger("SDP destination y", header.destY, 0, 255);
+  checkInteger("SDP source x", header.srcX, 0, 255);
+  checkInteger("SDP source y", header.srcY, 0, 255);
+}
+
+/** Writes pad and header at the start of `target` (at least 10 bytes). The packet path: fields are not checked. */
 export function writeSdpHeader(target: Uint8Array, header: SdpHeader): void {
   target[0] = 0;
   target[1] = 0;
@@ -85,8 +102,12 @@ export function readSdpHeader(datagram: Uint8Array): SdpHeader {
   };
 }
 
-/** A whole UDP datagram. Throws `ERR_SPINN_ARGUMENT` for a payload above 272 bytes: SC&MP drops such datagrams without a word. */
+/**
+ * A whole UDP datagram. Throws `ERR_SPINN_ARGUMENT` for a header field out of range, and for a payload above 272 bytes: SC&MP drops such
+ * datagrams without a word.
+ */
 export function encodeSdp(message: SdpMessage): Uint8Array {
+  checkSdpHeader(message);
   if (message.data.length > SDP_MAX_DATA) {
     throw new SpinnError("ERR_SPINN_ARGUMENT", `SDP payload of ${message.data.length} bytes; at most ${SDP_MAX_DATA} fit`);
   }

@@ -117,11 +117,6 @@ export class FakeBoard {
         await act(`stop ${appId}`, options?.signal);
         this.states.clear();
       },
-      countStates: async () => {
-        const counts = new Map<number, number>();
-        for (const state of this.states.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
-        return counts;
-      },
       waitForCores: async (cores, states, options) => {
         await act(`wait for ${[...cores].length} cores in ${states}`, options.signal);
       },

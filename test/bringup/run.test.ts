@@ -8,6 +8,7 @@ import {
   type BringupReport,
   type BringupStep,
   bringup,
+  checkBringup,
   formatReport,
   loadScript,
   runBringup,
@@ -146,16 +147,19 @@ describe("before the first packet", () => {
     expect(error.code).toBe("ERR_SPINN_SCRIPT");
     const [boot, load] = error.message.split("\n");
     expect(boot).toMatch(/night\.yaml:6:5: scamp\.boot: there is no file .*scamp\.boot$/);
+    expect((await failure(checkBringup(await loadScript(join(folder, "night.yaml"))))).message).toBe(error.message);
     expect(load).toMatch(/night\.yaml:10:5: hello\.aplx: the application is an ELF file/);
     expect(board.calls).toEqual([]);
   });
 
   it("every step must have somebody to talk to", async () => {
-    const script = bringup({ steps: [{ power: "on" }, { start: null }] });
+    const script = bringup({ steps: [{ power: "on" }, { start: null }, { "check-version": { scamp: 4, bmp: 2 } }] });
     const error = await failure(run({}, script));
     expect(error.message.split("\n")).toEqual([
       'script: steps[0].power: "power on for board 0" needs the address of the BMP',
       'script: steps[1].start: "start the application" needs the address of the board',
+      'script: steps[2].check-version: "check versions" needs the address of the board',
+      'script: steps[2].check-version: "check versions" needs the address of the BMP',
     ]);
     expect(board.calls).toEqual([]);
   });
@@ -175,15 +179,26 @@ describe("a step that fails", () => {
     expect(error.code).toBe("ERR_SPINN_STATE");
     expect(error.message).toMatch(/^step 8 of 11 \(.*night\.yaml:12:5\) failed: wait for state EXIT: core 0,0,2: RTE$/);
     expect(error.hint).toBe(
-      "look at its text. the board now: SC&MP 4.0.0 answers at 10.0.0.1; app 30: 2 EXIT. " +
+      "look at its text. The board now: SC&MP 4.0.0 answers at 10.0.0.1; app 30: 2 EXIT. " +
         "7 of 11 steps are done and remembered: run again with resume to go on at step 8",
     );
     const report = lastReport();
-    expect(report.outcome).toBe("failed");
+    expect([report.outcome, report.statePath]).toEqual(["failed", join(folder, "night.yaml.state.json")]);
     expect(report.steps.map(({ status }) => status).slice(6)).toEqual(["done", "failed", "not run", "not run", "not run"]);
     expect(report.error).toMatchObject({ code: "ERR_SPINN_STATE" });
     expect(formatReport(report)).toMatch(/FAIL wait for state EXIT/);
     expect(board.open).toBe(0);
+  });
+
+  it("shows what crashed cores printed last", async () => {
+    board.before = (call) => {
+      if (!call.startsWith("wait for")) return;
+      board.states.set("0,0,2", 2);
+      board.texts.set("0,0,2", "one\ntwo\nthree\nabout to divide\n");
+      throw new SpinnError("ERR_SPINN_STATE", "core 0,0,2: RTE");
+    };
+    const error = await failure(run());
+    expect(error.hint).toContain("app 30: 1 EXIT, 1 RTE; core 0,0,2 printed last: two | three | about to divide.");
   });
 
   it("says when the board does not even answer", async () => {
@@ -191,7 +206,7 @@ describe("a step that fails", () => {
       if (call === "power on 0") throw new SpinnError("ERR_SPINN_TIMEOUT", "silence");
     };
     const error = await failure(run());
-    expect(error.hint).toBe("the board now: it was being switched on");
+    expect(error.hint).toBe("The board now: it was being switched on");
   });
 
   it("is a failed check", async () => {
@@ -306,6 +321,30 @@ describe("an aborted run", () => {
     expect(report.steps.slice(0, 6).map(({ status }) => status)).toEqual(["skipped", "skipped", "skipped", "skipped", "skipped", "done"]);
   });
 
+  it("frees what an interrupted load has started, unless earlier steps have loaded the same application", async () => {
+    let crash = true;
+    board.before = (call) => {
+      if (call.startsWith("load") && crash) {
+        board.states.set("0,0,1", 5);
+        throw new SpinnError("ERR_SPINN_LOAD", "core 0,0,2 did not start");
+      }
+    };
+    await failure(run());
+    crash = false;
+    board.calls.length = 0;
+    const report = await run({ resume: true });
+    expect(board.calls.slice(1, 5)).toEqual(["cores of 30", "stop 30", "cores of 30", "load 1024 bytes on 2 cores as app 30, wait"]);
+    expect(report.steps[5]!.seen).toMatchObject({ freed: 1 });
+
+    crash = true;
+    board.states.set("5,5,5", 7);
+    await failure(run());
+    crash = false;
+    board.calls.length = 0;
+    await run({ resume: true });
+    expect(board.calls.slice(1, 3)).toEqual(["cores of 30", "load 1024 bytes on 2 cores as app 30, wait"]);
+  });
+
   it("does not wait for a sleep", async () => {
     const stop = new AbortController();
     const script = object({ sleep: "1h" });
@@ -380,6 +419,15 @@ describe("a resumed run", () => {
     expect((await failure(run({ resume: true }))).code).toBe("ERR_SPINN_FILE");
     await writeFile(statePath(), "not even JSON");
     expect((await failure(run({ resume: true }))).message).toMatch(/is no state of a bring-up run/);
+  });
+
+  it("is not possible, but the run is, where the state cannot be written", async () => {
+    // A folder of that name stands in the way, which holds for every user.
+    await mkdir(statePath());
+    await failAt("signal 3").catch(() => undefined);
+    expect(lastReport().statePath).toBeUndefined();
+    expect((await run()).outcome).toBe("done");
+    expect((await failure(run({ statePath: statePath() }))).code).toBe("ERR_SPINN_FILE");
   });
 
   it("keeps its state where it is told, or nowhere", async () => {

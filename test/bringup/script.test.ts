@@ -220,6 +220,6 @@ describe("the example", () => {
     const script = parseScript(readFileSync(new URL("../../fixtures/bringup/spin5.yaml", import.meta.url), "utf8"));
     const kinds = ["power", "boot", "wait", "check-version", "load", "start", "wait-for-state", "read", "iobuf", "stop"];
     expect(script.steps.map(({ kind }) => kind)).toEqual(kinds);
-    expect(script.board).toMatchObject({ host: "127.0.0.1", bmp: { host: "127.0.1.1" } });
+    expect(script.board).toMatchObject({ host: "127.0.0.1", bmp: { host: "127.0.0.129" } });
   });
 });

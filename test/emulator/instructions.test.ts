@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { Cpu, interpret, Mode } from "../../src/emulator/index.js";
+import * as emulator from "../../src/emulator/index.js";
 import { program } from "../../tools/emulator/random-instructions.mjs";
-import { digest, run } from "../../tools/emulator/run-program.mjs";
+import { compiledEverywhere, digest, run } from "../../tools/emulator/run-program.mjs";
 
 const golden = JSON.parse(readFileSync(new URL("../../fixtures/emulator/instructions.json", import.meta.url), "utf8"));
 
-it("does with random ARM and Thumb instructions what qemu-arm did", () => {
+it.each([
+  ["the interpreter", emulator.interpret],
+  ["the compiler", compiledEverywhere(emulator)],
+])("%s does with random ARM and Thumb instructions what qemu-arm did", (_name, engine) => {
   const made = program(golden.seed, golden.count);
-  const { records } = run({ Cpu, interpret, Mode }, made);
+  const { records } = run(emulator, made, engine);
   const expected = new Uint32Array(Uint8Array.from(Buffer.from(golden.digests, "base64")).buffer);
   const different = made.what.flatMap(({ thumb, ops }, test) =>
     digest(records, test) === expected[test]

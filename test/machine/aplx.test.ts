@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { AplxOpcode, readAplx } from "../../src/machine/index.js";
 
@@ -22,6 +23,15 @@ describe("readAplx", () => {
         { opcode: AplxOpcode.EXECUTE, address: 0, sizeBytes: 0, source: 0 },
       ],
     });
+  });
+
+  it.each(["hello", "echo", "work"])("reads %s.aplx as its tool made it", (name) => {
+    const file = readFileSync(new URL(`../../fixtures/apps/${name}.aplx`, import.meta.url));
+    const { entries, sizeBytes } = readAplx(file);
+    expect(sizeBytes).toBe(file.length);
+    expect(entries[0]).toMatchObject({ opcode: AplxOpcode.RELATIVE_COPY, address: 0 });
+    expect(entries.at(-1)).toMatchObject({ opcode: AplxOpcode.EXECUTE, address: 0 });
+    expect(() => readAplx(readFileSync(new URL(`../../fixtures/apps/${name}.elf`, import.meta.url)))).toThrow(/ELF/);
   });
 
   it("counts a relative copy from its own entry", () => {

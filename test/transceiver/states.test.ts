@@ -84,6 +84,21 @@ describe("waiting", () => {
     });
   });
 
+  it("by count does not take a core on its way for two", async () => {
+    await using setup = await open("127.41.5.9", "4.0.0", (request) => {
+      if (request.command !== Command.COUNT) return "default";
+      // The first core is seen in RUN and, a moment later, in EXIT.
+      return words(request.arg2 === CoreState.RUN || request.arg2 === CoreState.EXIT ? 1 : 0, request.arg2, 0);
+    });
+    setCore(setup.board, cores[0]!, CoreState.EXIT, 30);
+    setCore(setup.board, cores[1]!, CoreState.INIT, 30);
+    const wait = setup.transceiver.waitForCount(2, [CoreState.RUN, CoreState.EXIT], { appId: 30, pollMs: 5, timeoutMs: 60 });
+    await expect(wait).rejects.toMatchObject({ code: "ERR_SPINN_STATE", message: expect.stringContaining("core 1,1,2: INIT") });
+    const again = setup.transceiver.waitForCount(2, [CoreState.RUN, CoreState.EXIT], { appId: 30, pollMs: 5 });
+    setCore(setup.board, cores[1]!, CoreState.RUN, 30);
+    await again;
+  });
+
   it("by count sees a crash too", async () => {
     await using setup = await open("127.41.5.7", "4.0.0", (request) => {
       if (request.command !== Command.COUNT) return "default";

@@ -46,7 +46,7 @@ describe.each(["4.0.0", "3.4.1"])("with SC&MP %s", (scamp) => {
     expect(await transceiver.load(image, cores, { appId: 30, wait: true })).toEqual({ cores: cores.length, sizeBytes: 5000, refills: 0 });
     expect(await transceiver.countInState(30, CoreState.WAIT)).toBe(cores.length);
     await expect(transceiver.load(image, cores.slice(0, 1), { appId: 31 })).rejects.toMatchObject({ code: "ERR_SPINN_STATE" });
-    await transceiver.sendSignal(Signal.START, { appId: 30 });
+    for (const appId of [29, 30]) await transceiver.sendSignal(Signal.START, { appId });
     await transceiver.waitForCount(cores.length, [CoreState.RUN], { appId: 30, pollMs: 5, timeoutMs: 5000 });
     await transceiver.waitForCores(cores, [CoreState.RUN], { appId: 30, pollMs: 5, timeoutMs: 5000 });
     for (const { x, y, p, text } of await transceiver.readIobufs(cores.slice(0, 6))) {
@@ -156,6 +156,9 @@ describe.each(["4.0.0", "3.4.1"])("with SC&MP %s", (scamp) => {
     expect(await transceiver.readMemory({ x: 4, y: 4 }, 0x60400000, 600)).toEqual(data.subarray(0, 600));
     expect(await transceiver.readLinkMemory(chip, Link.EAST, 0x60400001, 7)).toEqual(data.subarray(1, 8));
     await transceiver.setLeds(chip, { 0: "on" });
+    const rom = await transceiver.readSerialRom({ x: 0, y: 0 }, 0, 300);
+    expect([...rom.subarray(0, 4)]).toEqual([0x55, 0x3a, 0x00, 0x08]);
+    expect(rom.length).toBe(300);
     expect(await transceiver.readSystemVariable(chip, "p2p_addr")).toBe(0x0304);
     const status = await transceiver.readChipStatus(chip);
     expect(status[0]).toMatchObject({ state: CoreState.RUN, appName: "scamp-3" });

@@ -120,6 +120,27 @@ describe.each(Object.entries(CODECS) as unknown as [string, Codec][])("%s", (_, 
   });
 });
 
+describe("header fields", () => {
+  const field = fc.constantFrom(...(Object.keys(header) as (keyof wire.SdpHeader)[]));
+  const beyond = fc.oneof(fc.integer({ min: 256, max: 1e6 }), fc.integer({ min: -1e6, max: -1 }), fc.constantFrom(0.5, Number.NaN));
+
+  it("that do not fit are refused by name, not cut off", () => {
+    fc.assert(
+      fc.property(CODECS.sdp.value, field, beyond, (value, name, number) => {
+        const wrong = { ...value, [name]: number };
+        const refusal = expect.objectContaining({ code: "ERR_SPINN_ARGUMENT", message: expect.stringContaining(String(number)) as string });
+        expect(() => wire.encodeSdp(wrong)).toThrow(refusal);
+        expect(() => wire.encodeScpReply({ ...wrong, returnCode: 0x80, sequence: 0, payload: value.data })).toThrow(refusal);
+      }),
+    );
+  });
+
+  it("a core above 31 does not become a port", () => {
+    const message = { flags: 7, tag: 255, destPort: 1, destCpu: 33, srcPort: 7, srcCpu: 31, destX: 0, destY: 0, srcX: 0, srcY: 0 };
+    expect(() => wire.encodeSdp({ ...message, data: new Uint8Array() })).toThrow(/SDP destination core .* not 33/);
+  });
+});
+
 describe("words", () => {
   it("swapped twice are what they were", () => {
     fc.assert(
@@ -133,6 +154,16 @@ describe("words", () => {
     expect(() => wire.swapWords(new Uint8Array(3))).toThrow(expect.objectContaining({ code: "ERR_SPINN_ARGUMENT" }));
     const odd = { version: 1, opcode: 3, operand1: 0, operand2: 0, operand3: 0, data: new Uint8Array(2) };
     expect(() => wire.encodeBoot(odd)).toThrow(expect.objectContaining({ code: "ERR_SPINN_ARGUMENT" }));
+  });
+});
+
+describe("boot transfers", () => {
+  it("are of 1 to 32 blocks", () => {
+    for (const blocks of [0, 33, 1.5])
+      expect(() => wire.bootStart(blocks)).toThrow(expect.objectContaining({ code: "ERR_SPINN_ARGUMENT" }));
+    for (const index of [-1, 32]) {
+      expect(() => wire.bootBlock(index, new Uint8Array(4))).toThrow(expect.objectContaining({ code: "ERR_SPINN_ARGUMENT" }));
+    }
   });
 });
 

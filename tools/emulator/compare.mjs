@@ -1,5 +1,5 @@
 // Holds the emulated CPU against qemu-arm, instruction by instruction, and writes the golden set of the tests.
-//   node tools/setup.mjs && node tools/emulator/compare.mjs [--tests 100000] [--seed 1] [--golden COUNT]
+//   node tools/setup.mjs && node tools/emulator/compare.mjs [--tests 100000] [--seed 1] [--engine compiled] [--golden COUNT]
 // Needs Debian's qemu-user. With --golden it stores a digest of qemu's outcome per test in fixtures/emulator/instructions.json.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,12 +7,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Cpu, interpret, Mode } from "../../dist/emulator/index.js";
+import * as emulator from "../../dist/emulator/index.js";
 import { CODE, OUTPUT_WORD, program, RECORD_WORDS, RECORDS, SCRATCH, SCRATCH_SIZE } from "./random-instructions.mjs";
-import { digest, run } from "./run-program.mjs";
+import { compiledEverywhere, digest, run } from "./run-program.mjs";
 
 const { values } = parseArgs({
-  options: { tests: { type: "string", default: "100000" }, seed: { type: "string", default: "1" }, golden: { type: "string" } },
+  options: {
+    tests: { type: "string", default: "100000" },
+    seed: { type: "string", default: "1" },
+    golden: { type: "string" },
+    engine: { type: "string", default: "interpreter" },
+  },
 });
 const folder = mkdtempSync(join(tmpdir(), "spinn-qemu-"));
 const BATCH = 20_000;
@@ -32,7 +37,7 @@ process.exit(differences === 0 ? 0 : 1);
 function batch(seed) {
   const made = program(seed, BATCH);
   const expected = qemu(made);
-  const { records, scratch } = run({ Cpu, interpret, Mode }, made);
+  const { records, scratch } = run(emulator, made, values.engine === "compiled" ? compiledEverywhere(emulator) : emulator.interpret);
   for (let test = 0; test < BATCH; test++) {
     for (let word = OUTPUT_WORD; word < RECORD_WORDS; word++) {
       const at = test * RECORD_WORDS + word;

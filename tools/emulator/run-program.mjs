@@ -1,8 +1,8 @@
 // Runs a program of random-instructions.mjs on the emulated CPU until its first system call.
 import { CODE, OUTPUT_WORD, RECORD_WORDS, RECORDS, SCRATCH, SCRATCH_SIZE } from "./random-instructions.mjs";
 
-/** Answers the records afterwards and the two scratch areas. `emulator` is the emulator's public page. */
-export function run({ Cpu, interpret, Mode }, { code, records: before }) {
+/** Answers the records afterwards and the two scratch areas. The first argument is the emulator's public page. */
+export function run({ Cpu, Mode }, { code, records: before }, engine) {
   const records = before.slice();
   const bytes = (words) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   const areas = [
@@ -34,10 +34,26 @@ export function run({ Cpu, interpret, Mode }, { code, records: before }) {
   cpu.switchMode(Mode.USR);
   cpu.pc = CODE | 0;
   const limit = 40 * before.length;
-  while (cpu.mode === Mode.USR && cpu.cycles < limit) interpret(cpu, Math.min(limit, cpu.cycles + 2000));
+  while (cpu.mode === Mode.USR && cpu.cycles < limit) engine(cpu, Math.min(limit, cpu.cycles + 2000));
   if (cpu.mode !== Mode.SVC)
     throw new Error(`the program did not reach its end: pc ${(cpu.pc >>> 0).toString(16)}, mode ${cpu.mode.toString(16)}`);
   return { records, scratch: [Buffer.from(cpu.dtcmBytes.subarray(0, SCRATCH_SIZE)), Buffer.from(areas[2].content)] };
+}
+
+/** An engine that compiles every block it meets and keeps none: slow, but nothing escapes the compiler. */
+export function compiledEverywhere({ BusFault, compileBlock, readBlock }) {
+  return (cpu, until) => {
+    cpu.limit = until;
+    while (cpu.cycles < cpu.limit) {
+      try {
+        compileBlock(readBlock(cpu), cpu.thumb)(cpu);
+      } catch (fault) {
+        if (!(fault instanceof BusFault)) throw fault;
+        if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
+        else cpu.dataAbort(cpu.r[15] - (cpu.thumb ? 4 : 8));
+      }
+    }
+  };
 }
 
 /** FNV-1a over the outcome of one test, flags masked to those that exist. */

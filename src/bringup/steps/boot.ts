@@ -24,7 +24,7 @@ export const boot = stepKind({
     settle: optional(time, "Silence expected after the image has started. Default: 2s"),
     attempts: optional(integer("number of attempts", 1, 10), "Times the image is sent. Default: 3"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   files: ({ image }) => [{ file: image, as: "boot image" }],
   describe: ({ image }) => `boot with ${image.input}`,
   async run({ image, version, variables, ready, settle, attempts }, { access, signal, onProgress, file }) {

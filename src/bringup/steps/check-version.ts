@@ -12,7 +12,10 @@ export const checkVersion = stepKind({
     bmp: optional(version, "Version of the BMP's firmware"),
     chips: optional(integer("number of chips", 1, 65536), "Chips that must answer, at least"),
   },
-  needs: ({ scamp, bmp, chips }) => (scamp === undefined && chips === undefined && bmp !== undefined ? "bmp" : "board"),
+  needs: ({ scamp, bmp, chips }) => [
+    ...((scamp ?? chips) === undefined ? [] : (["board"] as const)),
+    ...(bmp === undefined ? [] : (["bmp"] as const)),
+  ],
   check: ({ scamp, bmp, chips }) =>
     (scamp ?? bmp ?? chips) === undefined ? 'nothing to check: give "scamp", "bmp" or "chips"' : undefined,
   describe: () => "check versions",

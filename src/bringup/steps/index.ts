@@ -36,7 +36,10 @@ export const STEP_KINDS = {
 
 export type StepName = keyof typeof STEP_KINDS;
 
-/** One step as it is written: its name with what it needs, and maybe a label. `{ sleep: "2s" }`, `{ load: { file, cores }, name: "the app" }`. */
+/**
+ * One step as it is written: its name with what it needs, and maybe a label, as in `{ sleep: "2s" }` or
+ * `{ load: { file, cores }, name: "the app" }`.
+ */
 export type BringupStep = {
   [N in StepName]: { readonly [K in N]: StepInput<(typeof STEP_KINDS)[N]> | null } & { readonly name?: string | undefined };
 }[StepName];

@@ -14,7 +14,7 @@ export const iobuf = stepKind({
     app: optional(appId, "Application whose cores @all means. Default: that of the script"),
     file: optional(outputFile, "File to write; each line begins with its core. Default: into the report"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   describe: ({ cores: selection }) => `fetch the text of ${coresWords(selection)}`,
   async run({ cores: selection, app, file }, { access, signal, onProgress, output, appId: usual }) {
     const machine = await access.machine();

@@ -14,7 +14,7 @@ export const leds = stepKind({
     chip: optional(chip, "The chip"),
     boards: optional(list(board, "board numbers, 0 to 23"), "Boards instead; 4 and 7 are free for use"),
   },
-  needs: ({ boards }) => (boards === undefined ? "board" : "bmp"),
+  needs: ({ boards }) => [boards === undefined ? "board" : "bmp"],
   check: ({ chip: place, boards }) => ((place === undefined) === (boards === undefined) ? 'give either "chip" or "boards"' : undefined),
   describe: ({ set }) =>
     `LEDs ${Object.entries(set)

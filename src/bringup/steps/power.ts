@@ -16,7 +16,7 @@ export const power = stepKind({
     delay: optional(time, "Board n waits n times so long. Default: none"),
     check: optional(flag, "Whether to read supplies and FPGAs after power-on. Default: true"),
   },
-  needs: () => "bmp",
+  needs: () => ["bmp"],
   describe: ({ state, boards = [0] }) => `power ${state} for board ${boards.join(",")}`,
   async run({ state, boards = [0], settle, delay, check }, { access, signal }) {
     const bmp = await access.bmp();

@@ -12,7 +12,7 @@ export const read = stepKind({
     size: required(size, "How much"),
     file: required(outputFile, "File to write, in the output folder"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   check: ({ at, address: where }) =>
     "user" in where && at.p === undefined ? `user${where.user} is left by a core: name the core in "at"` : undefined,
   describe: ({ at, address: where, size: bytes, file }) => `read ${bytes} bytes at ${placeWords(at, where)} into ${file}`,

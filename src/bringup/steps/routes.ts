@@ -19,7 +19,7 @@ export const routes = stepKind({
     app: optional(appId, "Application they belong to. Default: that of the script"),
     verify: optional(flag, "Read the entries back. Default: true"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   check({ entries, file }) {
     if ((entries === undefined) === (file === undefined)) return 'give either "entries" or "file"';
     const dead = entries?.find(({ key, mask }) => (key & mask) >>> 0 !== key);

@@ -9,7 +9,7 @@ export const start = stepKind({
   about: "Lets an application that was loaded with `wait` run (signal START)",
   main: "app",
   fields: { app },
-  needs: () => "board",
+  needs: () => ["board"],
   describe: () => "start the application",
   async run({ app: id }, { access, signal, appId: usual }) {
     await (await access.machine()).sendSignal(Signal.START, { appId: id ?? usual, signal });
@@ -21,7 +21,7 @@ export const signal = stepKind({
   about: "Sends a signal to the cores of an application",
   main: "signal",
   fields: { signal: required(signalKind, "The signal, e.g. PAUSE or USR0"), app },
-  needs: () => "board",
+  needs: () => ["board"],
   describe: ({ signal: number }) => `send ${signalName(number)}`,
   async run({ signal: number, app: id }, { access, signal: ends, appId: usual }) {
     await (await access.machine()).sendSignal(number, { appId: id ?? usual, signal: ends });
@@ -33,7 +33,7 @@ export const stop = stepKind({
   about: "Ends an application: its cores are free again, its memory, routes and text are gone",
   main: "app",
   fields: { app },
-  needs: () => "board",
+  needs: () => ["board"],
   describe: () => "stop the application",
   async run({ app: id }, { access, signal: ends, appId: usual }) {
     await (await access.machine()).stop(id ?? usual, { signal: ends });

@@ -7,7 +7,7 @@ export const sleep = stepKind({
   about: "Does nothing for a while",
   main: "time",
   fields: { time: required(time, "How long") },
-  needs: () => "nobody",
+  needs: () => [],
   describe: ({ time: ms }) => `sleep ${ms / 1000} s`,
   async run({ time: ms }, { signal }) {
     await pause(ms, signal);

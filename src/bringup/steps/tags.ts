@@ -18,7 +18,7 @@ export const tags = stepKind({
     set: required(list(tag, "tags"), "The tags"),
     ethernet: optional(chip, "Ethernet chip whose tags are set. Default: the one that the host talks to"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   check: ({ set }) =>
     set.some(({ to, host }) => to !== undefined && host !== undefined)
       ? "a tag has either a host (cores to host) or a core in `to` (host to core), not both"

@@ -17,7 +17,7 @@ export const waitForState = stepKind({
     timeout: optional(time, "How long at most. Default: 1min"),
     errors: optional(list(coreState, "states"), "States that end the wait as a failure. Default: RTE, WDOG"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   check: ({ cores: selection, count }) =>
     selection !== undefined && count !== undefined ? 'give "cores" or "count", not both' : undefined,
   describe: ({ state }) => `wait for state ${state.map(coreStateName).join(" or ")}`,

@@ -13,7 +13,7 @@ export const wait = stepKind({
   about: "Waits until the machine answers and knows its place",
   main: "timeout",
   fields: { timeout: optional(time, "How long at most. Default: 15s") },
-  needs: () => "board",
+  needs: () => ["board"],
   describe: ({ timeout = DEFAULT_MS }) => `wait up to ${timeout / 1000} s for the machine`,
   async run({ timeout = DEFAULT_MS }, { access, signal }) {
     const began = performance.now();

@@ -16,7 +16,7 @@ export const write = stepKind({
     file: optional(inputFile, "A file instead"),
     verify: optional(flag, "Read back and compare. Default: true"),
   },
-  needs: () => "board",
+  needs: () => ["board"],
   check({ at, address: where, values, unit = "u32", file }) {
     if ((values === undefined) === (file === undefined)) return 'give either "values" or "file"';
     if ("user" in where && at.p === undefined) return `user${where.user} is left by a core: name the core in "at"`;

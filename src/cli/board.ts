@@ -1,0 +1,85 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import type { PipelineCounters } from "../connections/index.js";
+import { Transceiver } from "../transceiver/index.js";
+import { type BoardAddress, type Inventory, readInventory } from "./inventory.js";
+import type { Job } from "./job.js";
+import { parseDuration, parseInteger } from "./number.js";
+import { usage } from "./usage.js";
+
+interface BoardOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly timeout?: number;
+}
+
+export const parsePort = (text: string): number => parseInteger("port", text, 1, 65535);
+export const parseTimeout = (text: string): number => parseDuration("--timeout", text);
+
+/** The options of every verb that talks to a board. */
+export function addBoardOptions(command: Command): Command {
+  return command
+    .option("--host <host>", "board: address, name, host:port, or a name of the inventory (default: $SPINN_HOST, then its default)")
+    .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
+    .option("--timeout <time>", "how long the board may stay silent before it is taken for absent (default: 3s)", parseTimeout);
+}
+
+/** Which board is meant: `--host`, else SPINN_HOST, else the default of the inventory. Throws `ERR_SPINN_ARGUMENT` when none is. */
+export async function chooseBoard(job: Job, command: Command): Promise<BoardAddress> {
+  const options = command.opts<BoardOptions>();
+  const inventory = await readInventory(inventoryPath());
+  const said = options.host ?? process.env["SPINN_HOST"] ?? inventory?.default;
+  if (said === undefined || said === "") {
+    throw usage("no board is named", "give --host HOST, set SPINN_HOST, or name a default in the inventory (spinn help boards)");
+  }
+  if (options.host === undefined) {
+    job.say(`board ${said} (from ${process.env["SPINN_HOST"] === undefined ? inventoryPath() : "SPINN_HOST"})`);
+  }
+  const board = resolveBoard(said, inventory);
+  return options.port === undefined ? board : { ...board, port: options.port };
+}
+
+/** `host`, `host:port`, or a name of the inventory. Throws `ERR_SPINN_ARGUMENT` for a port that is none. */
+export function resolveBoard(text: string, inventory: Inventory | undefined): BoardAddress {
+  const known = inventory?.boards.get(text);
+  if (known !== undefined) return known;
+  const match = /^([^:\s]+)(?::(.*))?$/.exec(text);
+  if (match === null) throw usage(`"${text}" is no address of a board`, "write a name or an IPv4 address, with :port behind it if need be");
+  return { host: match[1]!, port: match[2] === undefined ? undefined : parsePort(match[2]), bmp: undefined };
+}
+
+/** Where named boards are kept. */
+export function inventoryPath(): string {
+  const base = process.env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config");
+  return process.env["SPINN_BOARDS"] ?? join(base, "spinn", "boards.yaml");
+}
+
+/** Runs `work` with a connection to the board that is meant, and closes it. With `--verbose` its counters are told at the end. */
+export async function withBoard<T>(job: Job, command: Command, work: (board: Transceiver) => Promise<T>): Promise<T> {
+  const { host, port } = await chooseBoard(job, command);
+  const { timeout } = command.opts<BoardOptions>();
+  const waiting = setTimeout(() => job.terminal.progress.note(`waiting for ${host} to answer`), 500);
+  let board: Transceiver;
+  try {
+    board = await Transceiver.connect({ host, port, signal: job.signal, ...(timeout === undefined ? {} : { probeMs: timeout }) });
+  } finally {
+    clearTimeout(waiting);
+    job.terminal.progress.clear();
+  }
+  try {
+    return await work(board);
+  } finally {
+    if (job.isVerbose) for (const connection of board.connections) job.say(countersLine(connection.remote, connection.pipeline.counters));
+    await board.close();
+  }
+}
+
+/** What happened on a connection; the causes of trouble are named when there was any. */
+function countersLine(remote: string, counters: PipelineCounters): string {
+  const { sent, received, roundTripMs, window } = counters;
+  const causes = ["resent", "timeouts", "retryCodeResent", "duplicates", "late", "unknown", "foreign", "malformed", "refusals"] as const;
+  const trouble = causes.filter((name) => counters[name] > 0).map((name) => `, ${name} ${counters[name]}`);
+  const trip = roundTripMs === undefined ? "" : `, round trip ${roundTripMs.toFixed(2)} ms`;
+  return `${remote}: sent ${sent}, received ${received}, window ${window}${trip}${trouble.join("")}`;
+}

@@ -1,0 +1,107 @@
+import { styleText } from "node:util";
+import { SpinnError } from "../errors.js";
+import { ProgressLine } from "./progress.js";
+
+export type ColourChoice = "auto" | "always" | "never";
+
+/** Colours by meaning. The words say the same: nothing is told by colour alone. */
+const COLOURS = { good: "green", bad: "red", odd: "yellow", faint: "gray", strong: "bold" } as const;
+
+export type Meaning = keyof typeof COLOURS;
+
+export interface TerminalOptions {
+  /** Default `auto`: colours on a terminal, unless NO_COLOR is set or TERM is `dumb`. */
+  readonly colour?: ColourChoice | undefined;
+  /** Default `true`: a progress line, when stderr is a terminal. */
+  readonly progress?: boolean | undefined;
+  /** Only data and errors. Default `false`. */
+  readonly quiet?: boolean | undefined;
+}
+
+/** stdout for data, stderr for talk, and what is known about both. */
+export class Terminal {
+  readonly progress: ProgressLine;
+  /** Fires when nobody reads stdout any more: whatever streams to it can stop. */
+  readonly outputGone: AbortSignal;
+  readonly #quiet: boolean;
+  readonly #colourOut: boolean;
+  readonly #colourErr: boolean;
+  readonly #gone = new AbortController();
+  #failure: SpinnError | undefined;
+
+  constructor(options: TerminalOptions = {}) {
+    this.#quiet = options.quiet ?? false;
+    this.#colourOut = hasColour(process.stdout, options.colour);
+    this.#colourErr = hasColour(process.stderr, options.colour);
+    this.outputGone = this.#gone.signal;
+    this.progress = new ProgressLine(process.stderr, { enabled: !this.#quiet && options.progress !== false });
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => this.#onOutputError(error));
+    process.stderr.on("error", () => {});
+  }
+
+  /** Columns of the terminal that stdout is; unlimited for a file or a pipe. */
+  get columns(): number {
+    return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a person sits at both ends: only then a question can be asked. */
+  get isInteractive(): boolean {
+    return process.stdin.isTTY === true && process.stderr.isTTY === true;
+  }
+
+  /** Data. */
+  out(text: string | Uint8Array): void {
+    if (text.length === 0 || this.#gone.signal.aborted) return;
+    this.progress.clear();
+    process.stdout.write(text);
+  }
+
+  /** Talk: silent with `--quiet`. */
+  say(words: string): void {
+    if (!this.#quiet) this.complain(words);
+  }
+
+  /** Errors and warnings: never silent. */
+  complain(words: string): void {
+    this.progress.clear();
+    process.stderr.write(`${words}\n`);
+  }
+
+  /** Text for stdout, in the colour of its meaning. */
+  paint(meaning: Meaning, text: string): string {
+    return this.#colourOut ? styleText(COLOURS[meaning], text, { validateStream: false }) : text;
+  }
+
+  /** Text for stderr, likewise. */
+  paintTalk(meaning: Meaning, text: string): string {
+    return this.#colourErr ? styleText(COLOURS[meaning], text, { validateStream: false }) : text;
+  }
+
+  /** Waits until stdout has taken everything; throws `ERR_SPINN_FILE` when it could not. A reader that went away is no error. */
+  async flush(): Promise<void> {
+    if (process.stdout.writableLength > 0 && !this.#gone.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.outputGone.addEventListener("abort", () => resolve(), { once: true });
+        process.stdout.write("", () => resolve());
+      });
+    }
+    // A synchronous stdout (a file) reports its error in the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #onOutputError(error: NodeJS.ErrnoException): void {
+    if (error.code !== "EPIPE") {
+      this.#failure ??= new SpinnError("ERR_SPINN_FILE", `the output cannot be written: ${error.message}`, {
+        hint: error.code === "ENOSPC" ? "the disk is full: make room, and run the command again" : undefined,
+        cause: error,
+      });
+    }
+    this.#gone.abort();
+  }
+}
+
+function hasColour(stream: NodeJS.WriteStream, choice: ColourChoice = "auto"): boolean {
+  if (choice !== "auto") return choice === "always";
+  return stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+}

@@ -1,0 +1,67 @@
+import { STATUS_WORDS } from "./status.js";
+
+const STATUSES = Object.entries(STATUS_WORDS)
+  .map(([status, words]) => `  ${status.padStart(3)}  ${words}\n`)
+  .join("");
+
+/** `spinn help TOPIC`: what is true for all verbs. */
+export const TOPICS: Readonly<Record<string, string>> = {
+  boards: `How a board is named
+
+  --host 192.168.240.1        its address, or a name that the network knows
+  --host 192.168.240.1:17893  with a port
+  SPINN_HOST                  the same in the environment, where --host is not given
+  inventory                   a file of named boards: ~/.config/spinn/boards.yaml, or where SPINN_BOARDS says
+
+      default: desk
+      boards:
+        desk: 192.168.240.1
+        rack: { host: 10.11.12.13, port: 17893, bmp: 10.11.12.12 }
+
+A board's BMP, which switches its power, has an address of its own: --bmp, or bmp in the inventory. It is usually the board's minus one.
+What switches boards (power, reset) must name the BMP or the board; SPINN_HOST and the default are not enough.
+`,
+  places: `Chips and cores
+
+  1,2          chip x,y; its requests go to its monitor
+  1,2,3        core x,y,p: virtual core p of chip 1,2; 0 is the monitor, applications run on 1 to 17
+  1,2,3-5      cores 3 to 5;  1,2,3-5+9 also core 9
+  1,2          where cores are wanted: every application core of the chip
+  0-3,*,1      core 1 of every chip in columns 0 to 3: patterns take the chips there are
+  @all         every application core, or every chip
+  root         the chip from which the machine was booted
+`,
+  addresses: `Addresses and numbers
+
+  0x60240000        a number with 0x is hexadecimal, with 0b binary, else decimal; 4K and 2M are 1024 and 1024 x 1024
+  sdram+0x240000    areas by name: sdram, sysram, router, itcm, dtcm, boot-rom ..., each with + or - and an offset
+  sv.clock_ms       a system variable of a chip
+  vcpu[3].app_name  a field of the block that a core keeps; vcpu.app_name where the core is named: 1,2,3
+
+Hexadecimal without 0x is refused, with a hint: a wrong guess would write somewhere else.
+ITCM and DTCM belong to one core: name it. What lies outside all memory is refused before anything is sent: on a board it kills the monitor.
+`,
+  output: `Output
+
+  stdout is data, stderr is talk: spinn read 1,2 sdram 4K -f bin > file is clean.
+  --json       one object with "schema" and "version"; members are never renamed or removed within a version.
+               Verbs that go on (--follow, --watch, --ndjson) print an object per line. An error is an object too: schema spinn.error.
+  -q, --quiet  only data and errors;  -v, --verbose also counters of the transport
+  --debug      the stack of an error
+  colours and progress are for terminals only; NO_COLOR and --color are honoured; a reader that goes away is no error.
+`,
+  status: `Exit statuses
+
+${STATUSES}  143  ended by SIGTERM
+
+Ctrl-C once: the packet in flight ends, what was begun is cleaned up, and spinn says what is left. Twice: at once.
+`,
+  safety: `What asks before it acts
+
+  look     info, ps, read, iobuf, map, router, heap, sensors ...   free
+  change   write, fill, load, signal, tags, leds, routes --load    writes outside SDRAM and SysRAM need --force
+  disturb  power, reset, routes --clear                            the target must be named, and a question is asked; without a
+                                                                   terminal nothing is done (status 8) unless --yes is given
+  A board that is booted already is not booted again. Cores in use are not taken away by load unless --force is given.
+`,
+};

@@ -1,0 +1,243 @@
+import { promises as dns } from "node:dns";
+import { isIPv4 } from "node:net";
+import { UDPConnection } from "../../connections/index.js";
+import { SpinnError } from "../../errors.js";
+import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
+import { addBoardOptions, chooseBoard } from "../board.js";
+import { formatTime, plural } from "../format.js";
+import type { Job, Verb } from "../job.js";
+import { readings } from "../sensor-table.js";
+import { ExitStatus, statusOf } from "../status.js";
+import type { Meaning } from "../terminal.js";
+import { versionText } from "../version-text.js";
+
+/** What one look has shown. */
+interface Finding {
+  readonly step: string;
+  readonly verdict: "ok" | "odd" | "bad";
+  readonly found: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+/** Questions whose losses are counted. */
+const PINGS = 200;
+/** Round trips above this are unusual on a local network, ms. */
+const SLOW_MS = 20;
+
+export const verb: Verb = {
+  configure: (command) => void addBoardOptions(command).argument("[host]", "board (default: as --host)"),
+  examples: ["doctor 192.168.240.1 # why does it not answer?", "doctor --json --host 192.168.240.1"],
+  statuses: [1, 3, 4, 9],
+  async run(job, command) {
+    const given = command.args[0];
+    if (given !== undefined) command.setOptionValue("host", given);
+    const { host, port = 17893 } = await chooseBoard(job, command);
+    const findings: Finding[] = [];
+    const tell = (finding: Finding): void => {
+      findings.push(finding);
+      if (!job.isJson) job.terminal.out(findingText(job, finding));
+    };
+    const status = await examine(job, host, port, tell);
+    job.result({ host, port, findings, status }, () => {
+      const bad = findings.filter(({ verdict }) => verdict === "bad").length;
+      const odd = findings.filter(({ verdict }) => verdict === "odd").length;
+      if (bad > 0) return "\nnot well: see what is marked BAD\n";
+      return odd > 0 ? `\nusable, with ${plural(odd, "oddity", "oddities")}\n` : "\nwell\n";
+    });
+    return status;
+  },
+};
+
+/** One question after the other; each one that fails makes those behind it pointless. */
+async function examine(job: Job, host: string, port: number, tell: (finding: Finding) => void): Promise<number> {
+  let address = host;
+  if (!isIPv4(host)) {
+    try {
+      address = (await dns.lookup(host, { family: 4 })).address;
+      tell({ step: "name", verdict: "ok", found: `${host} is ${address}` });
+    } catch {
+      tell({
+        step: "name",
+        verdict: "bad",
+        found: `nobody knows the name "${host}"`,
+        advice: "check the spelling, or use the IPv4 address: 192.168.240.1 is what boards come with",
+      });
+      return ExitStatus.UNREACHABLE;
+    }
+  }
+  try {
+    await using udp = await UDPConnection.open({ remoteHost: address, remotePort: port, signal: job.signal });
+    tell({ step: "route", verdict: "ok", found: `this computer would speak from ${udp.local.replace(/:\d+$/, "")}` });
+  } catch (error) {
+    tell({
+      step: "route",
+      verdict: "bad",
+      found: `no way to ${address}: ${(error as Error).message}`,
+      advice: "give this computer an address in the board's network, e.g. 192.168.240.254/24 on the interface the board is plugged into",
+    });
+    return ExitStatus.UNREACHABLE;
+  }
+  try {
+    await using board = await Transceiver.connect({ host: address, port, signal: job.signal, probeMs: 2000, readyMs: 3000 });
+    const { version } = board;
+    tell({
+      step: "answer",
+      verdict: "ok",
+      found: `${version.name} ${versionText(version)}, built ${formatTime(version.buildDate)}, root chip ${version.x},${version.y}`,
+    });
+    await examineLine(address, port, job, tell);
+    return await examineMachine(job, board, tell);
+  } catch (error) {
+    if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
+    return await explain(job, error, address, tell);
+  }
+}
+
+/** Losses and times of many small questions. */
+async function examineLine(host: string, port: number, job: Job, tell: (finding: Finding) => void): Promise<void> {
+  await using board = await Transceiver.connect({ host, port, signal: job.signal });
+  for (let i = 0; i < PINGS; i += 1) await board.readVersion({ x: 255, y: 255 }, { signal: job.signal });
+  const { resent, roundTripMs = 0, duplicates } = board.connections[0]!.pipeline.counters;
+  const trip = `round trip ${roundTripMs.toFixed(2)} ms`;
+  if (resent > 0) {
+    tell({
+      step: "line",
+      verdict: "odd",
+      found: `${resent} of ${PINGS} questions had to be repeated, ${trip}`,
+      advice: "is there a wireless link, a full switch or a bad cable on the way? Connect the board directly to compare",
+    });
+  } else if (duplicates > 0) {
+    tell({
+      step: "line",
+      verdict: "odd",
+      found: `${plural(duplicates, "answer")} came twice, ${trip}`,
+      advice: "is the network looped, or are two boards at one address?",
+    });
+  } else if (roundTripMs > SLOW_MS) {
+    tell({ step: "line", verdict: "odd", found: trip, advice: "that is slow for a local network: expect slow transfers" });
+  } else tell({ step: "line", verdict: "ok", found: `${PINGS} questions, ${PINGS} answers, ${trip}` });
+}
+
+async function examineMachine(job: Job, board: Transceiver, tell: (finding: Finding) => void): Promise<number> {
+  if (board.version.version.major < 3) {
+    tell({
+      step: "version",
+      verdict: "bad",
+      found: `SC&MP ${versionText(board.version)} is too old`,
+      advice: "boot with an image of SC&MP 3.4 or newer",
+    });
+    return ExitStatus.WRONG_TARGET;
+  }
+  const tags = await board.listIpTags({ signal: job.signal });
+  const lent = tags.filter((tag) => tag.tag >= 8 && tag.inUse && !tag.transient);
+  if (lent.length > 0) {
+    tell({
+      step: "tags",
+      verdict: "odd",
+      found: `${lent.length} of 8 places that replies need are taken for good: tags ${lent.map(({ tag }) => tag).join(" ")}`,
+      advice: "another host holds them: spinn tags shows which; it should use tags 0 to 7",
+    });
+  } else tell({ step: "tags", verdict: "ok", found: `${tags.filter((tag) => tag.inUse && !tag.transient).length} of 8 tags in use` });
+  const { machine, problems } = await board.discover(job.calls);
+  const expected = [...machine.geometry.chips()].length;
+  const found = `${machine.chips.size} of ${expected} chips, ${machine.coreCount} cores`;
+  const isOdd = problems.length > 0 || machine.chips.size < expected;
+  const advice =
+    problems.length > 0 ? problems.join("; ") : "dead chips are usual on some boards; if there are more than before, power-cycle the board";
+  tell({ step: "machine", verdict: isOdd ? "odd" : "ok", found, ...(isOdd ? { advice } : {}) });
+  return ExitStatus.DONE;
+}
+
+/** What the silence, the refusal or the wrong answer of a board means. */
+async function explain(job: Job, error: SpinnError, address: string, tell: (finding: Finding) => void): Promise<number> {
+  const status = statusOf(error);
+  if (error.code === "ERR_SPINN_UNREACHABLE") {
+    tell({
+      step: "answer",
+      verdict: "bad",
+      found: "the host is there and refuses the port",
+      advice: "it is no SpiNNaker board (a board without SC&MP is silent, it never refuses): check the address",
+    });
+    return status;
+  }
+  if (error.code === "ERR_SPINN_WRONG_DEVICE" && error.message.includes("BMP")) {
+    tell({
+      step: "answer",
+      verdict: "bad",
+      found: "this is a board management processor, not a board",
+      advice: `the board itself is usually at ${neighbour(address, 1) ?? "the next address"}`,
+    });
+    return status;
+  }
+  if (error.code === "ERR_SPINN_BOOT") {
+    tell({
+      step: "answer",
+      verdict: "bad",
+      found: error.message,
+      advice: "it is in the middle of booting, or stuck: power-cycle it and boot it again",
+    });
+    return status;
+  }
+  tell({
+    step: "answer",
+    verdict: "bad",
+    found: error.code === "ERR_SPINN_TIMEOUT" ? "silence" : error.message,
+    ...(error.code === "ERR_SPINN_TIMEOUT" ? {} : { advice: error.hint ?? "see above" }),
+  });
+  if (error.code === "ERR_SPINN_TIMEOUT") await askBmp(job, address, tell);
+  return status;
+}
+
+/** A silent board: its BMP, if it has one, knows whether it has power. */
+async function askBmp(job: Job, address: string, tell: (finding: Finding) => void): Promise<void> {
+  const candidate = neighbour(address, -1);
+  const boot =
+    "if it has power it needs booting (spinn boot); spinn discover hears unbooted boards. Also check cable, address, and a firewall that drops UDP";
+  try {
+    if (candidate === undefined) throw new SpinnError("ERR_SPINN_TIMEOUT", "no neighbour");
+    await using bmp = await BMPTransceiver.connect({ host: candidate, signal: job.signal, probeMs: 1500 });
+    const sensors = readings(await bmp.readSensors(0, { signal: job.signal }));
+    const isOff = sensors.some(({ name, verdict }) => name.startsWith("1.2 V") && verdict === "off");
+    if (isOff)
+      tell({
+        step: "BMP",
+        verdict: "bad",
+        found: `the BMP at ${candidate} answers: board 0 has no power`,
+        advice: `spinn power on 0 --bmp ${candidate}, then boot`,
+      });
+    else
+      tell({
+        step: "BMP",
+        verdict: "odd",
+        found: `the BMP at ${candidate} answers: board 0 has power`,
+        advice: "it is not booted: spinn boot IMAGE",
+      });
+  } catch (error) {
+    if (job.signal.aborted) throw error;
+    tell({
+      step: "BMP",
+      verdict: "odd",
+      found: candidate === undefined ? "no BMP is known" : `no BMP answers at ${candidate}`,
+      advice: boot,
+    });
+  }
+}
+
+/** The address so many above, within the last octet. */
+function neighbour(address: string, step: number): string | undefined {
+  const match = /^(\d+\.\d+\.\d+\.)(\d+)$/.exec(address);
+  const last = Number(match?.[2]) + step;
+  return match === null || last < 0 || last > 255 ? undefined : `${match[1]}${last}`;
+}
+
+const MARKS: Readonly<Record<Finding["verdict"], readonly [string, Meaning]>> = {
+  ok: ["ok ", "good"],
+  odd: ["odd", "odd"],
+  bad: ["BAD", "bad"],
+};
+
+function findingText(job: Job, { step, verdict, found, advice }: Finding): string {
+  const [mark, meaning] = MARKS[verdict];
+  return `${job.terminal.paint(meaning, mark)}  ${step.padEnd(8)} ${found}\n${advice === undefined ? "" : `     ${" ".repeat(8)} ${advice}\n`}`;
+}

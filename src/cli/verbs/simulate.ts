@@ -1,0 +1,133 @@
+import { Option } from "commander";
+import { SpinnError } from "../../errors.js";
+import { formatCore } from "../../machine/index.js";
+import type { FAULT_PRESETS, Faults, ProgramChoice, SimulatedMachineOptions } from "../../simulator/index.js";
+import { parsePort } from "../board.js";
+import { readInputFile } from "../file.js";
+import { plural } from "../format.js";
+import type { Job, Verb } from "../job.js";
+import { parseFactor, parseInteger } from "../number.js";
+import { usage } from "../usage.js";
+
+interface Options {
+  readonly board?: NonNullable<SimulatedMachineOptions["board"]>;
+  readonly host?: string;
+  readonly port?: number;
+  readonly bootPort?: number;
+  readonly scamp?: string;
+  readonly unbooted?: boolean;
+  readonly faults?: string;
+  readonly seed?: number;
+  readonly timeScale?: number;
+  readonly record?: string;
+  readonly cores?: "arm" | "stock";
+}
+
+export const verb: Verb = {
+  configure: (command) =>
+    void command
+      .option(
+        "--board <kind>",
+        "spin3 (4 chips), spin5 (48 chips) or triads:WxH (a torus of 3 x W x H boards) (default: spin5)",
+        parseBoard,
+      )
+      .option("--host <address>", "IPv4 address of the first board; further boards take the next ones (default: 127.0.0.1)")
+      .option("--port <n>", "UDP port of SCP, 0 for any free one (default: 17893)", (text) => parseInteger("port", text, 0, 65535))
+      .option("--boot-port <n>", "UDP port of the boot ROM (default: 54321)", parsePort)
+      .addOption(new Option("--scamp <version>", "version of SC&MP that answers (default: 4.0.0)").choices(["4.0.0", "3.4.1"]))
+      .option("--unbooted", "wait for a boot image")
+      .option("--faults <file>", "faults: a JSON or YAML file, or a name: lossy, jittery, slow, doubled, shuffled, garbled, busy, sticky")
+      .option("--seed <n>", "seed of the faults (default: 1)", (text) => parseInteger("--seed", text, 0, 0xffffffff))
+      .option("--time-scale <factor>", "multiplies the time that boot and power take, e.g. 0.1 (default: 1)", (text) =>
+        parseFactor("--time-scale", text),
+      )
+      .addOption(
+        new Option("--cores <kind>", "what cores run: the loaded ARM binary (arm), or an idle application (stock) (default: arm)").choices([
+          "arm",
+          "stock",
+        ]),
+      )
+      .option("--record <file>", "write every datagram to a file for Wireshark (pcap)"),
+  examples: [
+    "simulate --board spin3 # 4 chips on 127.0.0.1, until Ctrl-C",
+    "simulate --board spin5 --unbooted --bmp-host 127.0.0.2 # as a board is when it has just been switched on",
+    "simulate --board triads:1x1 --faults lossy --seed 7 # three boards on a bad network",
+  ],
+  statuses: [4],
+  async run(job, command) {
+    const options = command.opts<Options>();
+    const { SimulatedMachine } = await import("../../simulator/index.js");
+    const programs = options.cores === "stock" ? {} : { programs: await armCores(job) };
+    const faults = options.faults === undefined ? undefined : await readFaults(options.faults);
+    await using machine = await SimulatedMachine.start({
+      board: options.board ?? "spin5",
+      booted: options.unbooted !== true,
+      signal: job.signal,
+      ...programs,
+      ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.port === undefined ? {} : { port: options.port }),
+      ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
+      ...(options.scamp === undefined ? {} : { scamp: options.scamp }),
+      ...(faults === undefined ? {} : { faults }),
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(options.timeScale === undefined ? {} : { timeScale: options.timeScale }),
+      ...(options.record === undefined ? {} : { record: options.record }),
+    });
+    const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
+    const boot = `${machine.bootAddress.host}:${machine.bootAddress.port}`;
+    const chips = [...machine.geometry.chips()].length;
+    const data = { ready: true, boards, boot, chips, version: machine.version, booted: options.unbooted !== true };
+    job.result(data, () => {
+      const state = options.unbooted ? `not booted, boot ROM ${boot}` : `SC&MP ${machine.version}`;
+      return `ready: ${plural(chips, "chip")}, ${state}, ${boards.length === 1 ? "board" : "boards"} ${boards.join(" ")}\n`;
+    });
+    await ended(job);
+    job.say("stopped");
+  },
+};
+
+/** Cores that execute what is loaded on them; what a program does that it must not is told on stderr. */
+async function armCores(job: Job): Promise<ProgramChoice> {
+  const { armProgram } = await import("../../emulator/index.js");
+  return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
+}
+
+/** Until Ctrl-C or SIGTERM: the usual way to end it, so no error. */
+function ended(job: Job): Promise<void> {
+  if (job.signal.aborted) return Promise.resolve();
+  // A signal handler alone does not keep the process running, and a machine may have closed its sockets.
+  const keepAlive = setInterval(() => {}, 1 << 30);
+  return new Promise((resolve) => {
+    job.signal.addEventListener(
+      "abort",
+      () => {
+        clearInterval(keepAlive);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+function parseBoard(text: string): NonNullable<SimulatedMachineOptions["board"]> {
+  if (text === "spin3" || text === "spin5") return text;
+  const match = /^triads:(\d+)x(\d+)$/.exec(text);
+  if (match === null) throw usage(`--board: "${text}" is no machine`, "machines are spin3, spin5 and triads:WxH, e.g. triads:1x1");
+  return { triads: [parseInteger("triads across", match[1]!, 1, 21), parseInteger("triads up", match[2]!, 1, 21)] };
+}
+
+async function readFaults(name: string): Promise<Faults | keyof typeof FAULT_PRESETS> {
+  const { FAULT_PRESETS: presets } = await import("../../simulator/index.js");
+  if (Object.hasOwn(presets, name)) return name as keyof typeof FAULT_PRESETS;
+  const text = new TextDecoder().decode(await readInputFile(name, "file of faults"));
+  const { parse } = await import("yaml");
+  try {
+    return (parse(text) ?? {}) as Faults;
+  } catch (cause) {
+    throw new SpinnError(
+      "ERR_SPINN_FILE",
+      `the file of faults ${name} is neither YAML nor JSON: ${(cause as Error).message.split("\n", 1)[0]}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,147 @@
+import { executeArm } from "./arm.js";
+import { type BlockEntry, blockSource } from "./block-source.js";
+import { BusFault, type Cpu, ITCM_SIZE } from "./cpu.js";
+import { decodeArm, decodeThumb, decodeThumbCall, type MicroOp } from "./micro-op.js";
+import { executeThumb } from "./thumb.js";
+
+/** Executes one basic block on a core. */
+export type CompiledBlock = (cpu: Cpu) => void;
+
+/** A block is compiled when it has been entered so often: most code of a start-up runs once. */
+const WORTH_COMPILING = 8;
+const MAX_INSTRUCTIONS = 40;
+/** Blocks kept for all cores together; beyond it the compiler forgets them all and begins anew. */
+const MAX_SHARED = 1 << 15;
+
+/** Blocks and counts of one core, by half word of ITCM, ARM first and Thumb behind. */
+interface CoreCode {
+  readonly blocks: (CompiledBlock | undefined)[];
+  readonly entered: Uint8Array;
+  codeWrites: number;
+}
+
+/**
+ * The fast engine: basic blocks in ITCM become JavaScript functions, shared between all cores that hold the same code. Code outside ITCM, and
+ * code that rarely runs, is interpreted. A core that writes into its compiled code loses its blocks. Interrupts are taken between blocks and
+ * after stores that leave the core's own memory, so they land a few instructions later than in the interpreter.
+ */
+export class Compiler {
+  readonly #cores = new WeakMap<Cpu, CoreCode>();
+  readonly #shared = new Map<string, CompiledBlock>();
+
+  /** Blocks compiled so far and still known. */
+  get blockCount(): number {
+    return this.#shared.size;
+  }
+
+  /** The engine: runs `cpu` until its clock reaches `untilCycle`, {@link Cpu.limit} is pulled in, or it sleeps. */
+  readonly run = (cpu: Cpu, untilCycle: number): void => {
+    cpu.limit = untilCycle;
+    let code = this.#cores.get(cpu);
+    if (code === undefined) {
+      code = { blocks: new Array(ITCM_SIZE).fill(undefined), entered: new Uint8Array(ITCM_SIZE), codeWrites: cpu.codeWrites };
+      this.#cores.set(cpu, code);
+    }
+    while (cpu.cycles < cpu.limit && !cpu.waiting) {
+      try {
+        this.#blocks(cpu, code);
+      } catch (fault) {
+        if (!(fault instanceof BusFault)) throw fault;
+        if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
+        else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
+      }
+    }
+  };
+
+  #blocks(cpu: Cpu, code: CoreCode): void {
+    while (cpu.cycles < cpu.limit) {
+      if (cpu.attention !== 0) cpu.takeInterrupt();
+      if (cpu.codeWrites !== code.codeWrites) this.#forget(cpu, code);
+      const { pc } = cpu;
+      if ((pc & -ITCM_SIZE) !== 0) {
+        stepOnce(cpu);
+        continue;
+      }
+      const at = cpu.thumb ? (ITCM_SIZE + pc) >> 1 : pc >> 1;
+      const block = code.blocks[at];
+      if (block !== undefined) block(cpu);
+      else if (++code.entered[at]! < WORTH_COMPILING) stepOnce(cpu);
+      else code.blocks[at] = this.#compile(cpu);
+    }
+  }
+
+  #forget(cpu: Cpu, code: CoreCode): void {
+    code.blocks.fill(undefined);
+    code.entered.fill(0);
+    cpu.codeWords.fill(0);
+    code.codeWrites = cpu.codeWrites;
+  }
+
+  #compile(cpu: Cpu): CompiledBlock {
+    const entries = readBlock(cpu);
+    for (const { address, length } of entries) {
+      cpu.codeWords[address >> 2] = 1;
+      if (length === 2) cpu.codeWords[(address + 2) >> 2] = 1;
+    }
+    const key = `${cpu.thumb ? "t" : "a"}${cpu.pc}:${entries.map(({ op }) => op.toString(36)).join()}`;
+    let block = this.#shared.get(key);
+    if (block === undefined) {
+      if (this.#shared.size >= MAX_SHARED) this.#shared.clear();
+      block = compileBlock(entries, cpu.thumb);
+      this.#shared.set(key, block);
+    }
+    return block;
+  }
+}
+
+/** One instruction, interpreted. */
+function stepOnce(cpu: Cpu): void {
+  const { pc } = cpu;
+  cpu.cycles++;
+  cpu.instructions++;
+  if (cpu.thumb) {
+    const op = cpu.fetch16(pc);
+    cpu.pc = (pc + 2) | 0;
+    cpu.r[15] = pc + 4;
+    executeThumb(cpu, op);
+  } else {
+    const op = cpu.fetch32(pc);
+    cpu.pc = (pc + 4) | 0;
+    cpu.r[15] = pc + 8;
+    executeArm(cpu, op);
+  }
+}
+
+/** The instructions from the core's pc on that make one block. Throws the fetch's {@link BusFault} when there are none. */
+export function readBlock(cpu: Cpu): BlockEntry[] {
+  const entries: BlockEntry[] = [];
+  const { thumb } = cpu;
+  const step = thumb ? 2 : 4;
+  for (let address = cpu.pc; entries.length < MAX_INSTRUCTIONS; ) {
+    if (entries.length > 0 && (address & (ITCM_SIZE - 1)) === 0) break;
+    const op = thumb ? cpu.fetch16(address) : cpu.fetch32(address);
+    const second = thumb && op >>> 11 === 30 && (address & (ITCM_SIZE - 1)) !== ITCM_SIZE - 2 ? cpu.fetch16(address + 2) : 0;
+    const call = decodeThumbCall(op, second, address);
+    if (call !== undefined) {
+      entries.push({ op: op | (second << 16), address, length: 2, micro: call });
+      break;
+    }
+    const micro = thumb ? decodeThumb(op, address) : decodeArm(op, address);
+    entries.push({ op, address, length: 1, micro });
+    if (endsBlock(micro)) break;
+    address = (address + step) | 0;
+  }
+  return entries;
+}
+
+function endsBlock(micro: MicroOp): boolean {
+  if (micro.kind === "other") return micro.ends;
+  if (micro.condition !== 14) return false;
+  return micro.kind === "branch" || micro.kind === "exchange" || (micro.kind === "block" && (micro.list & 0x8000) !== 0 && micro.load);
+}
+
+/** The function of a block. The source holds nothing but numbers from decoded fields: nothing of the image reaches it as text. */
+export function compileBlock(entries: readonly BlockEntry[], thumb: boolean): CompiledBlock {
+  const make = new Function("arm", "thumb", `return function(cpu){${blockSource(entries, thumb)}}`);
+  return make(executeArm, executeThumb) as CompiledBlock;
+}

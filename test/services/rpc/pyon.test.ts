@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { SpinnError } from "../../../src/errors.js";
+import {
+  Complex,
+  decode,
+  encode,
+  Fraction,
+  float,
+  NdArray,
+  NpScalar,
+  PyFloat,
+  Slice,
+  Tuple,
+  tuple,
+} from "../../../src/services/rpc/index.js";
+import { describeValue } from "./description.js";
+
+const atom = fc.oneof(
+  fc.constant(null),
+  fc.boolean(),
+  fc.maxSafeInteger(),
+  fc.bigInt({ min: 2n ** 53n, max: 2n ** 200n }),
+  fc.double(),
+  fc.integer().map(float),
+  fc.string({ unit: "binary" }),
+  fc.uint8Array({ maxLength: 20 }),
+  fc.tuple(fc.bigInt(), fc.bigInt({ min: 1n })).map(([a, b]) => new Fraction(a, b)),
+  fc.float64Array({ maxLength: 6 }).map((data) => NdArray.from(data)),
+  fc.int16Array({ minLength: 6, maxLength: 6 }).map((data) => NdArray.from(data, [2, 3])),
+  fc.uint32Array({ minLength: 1, maxLength: 1 }).map((data) => new NpScalar("<u4", new Uint8Array(data.buffer))),
+);
+// No zero real part: Python reads its own `-1j` as (-0-1j), and that as -1j again.
+const finite = fc.double({ noDefaultInfinity: true, noNaN: true }).map((value) => value || 1);
+const key = fc.oneof(
+  fc.string(),
+  fc.integer(),
+  fc.boolean(),
+  fc.integer().map((n) => tuple<unknown>(n, "x")),
+);
+const values = fc.letrec((again) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    atom,
+    fc.array(again("value"), { maxLength: 4 }),
+    fc.array(again("value"), { maxLength: 4 }).map((items) => Tuple.from(items)),
+    fc.array(fc.tuple(fc.string(), again("value")), { maxLength: 4 }).map((pairs) => new Map(pairs)),
+    fc.array(fc.tuple(key, again("value")), { maxLength: 4 }).map((pairs) => new Map<unknown, unknown>(pairs)),
+    fc.tuple(finite, finite).map(([re, im]) => new Complex(re, im)),
+    fc.tuple(fc.integer(), fc.integer()).map(([start, stop]) => new Slice(start, stop)),
+  ),
+})).value;
+
+describe("round trip", () => {
+  for (const notation of ["v2", "v1"] as const) {
+    it(`${notation}: what is written is read back, and written again the same`, () => {
+      fc.assert(
+        fc.property(values, fc.boolean(), (value, pretty) => {
+          const text = encode(value, { notation, pretty });
+          expect(text).toMatch(pretty ? /^[\n\u0020-\u007e]*$/ : /^[\u0020-\u007e]*$/);
+          const read = decode(text, { notation });
+          if (!pretty) expect(encode(read, { notation })).toBe(text);
+          expect(describeValue(decode(encode(read, { notation }), { notation }))).toEqual(describeValue(read));
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    it(`${notation}: no prefix and no garbled text does more than throw a SpinnError`, () => {
+      const damaged = fc.tuple(values, fc.nat(), fc.nat(), fc.string({ maxLength: 3 })).map(([value, at, drop, put]) => {
+        const text = encode(value, { notation });
+        const from = at % (text.length + 1);
+        return text.slice(0, from) + put + text.slice(from + (drop % 4));
+      });
+      fc.assert(
+        fc.property(
+          fc.oneof(damaged, fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom(..."([{}]),:'\"\\b1.-+jexu ") })),
+          (text) => {
+            try {
+              decode(text, { notation });
+            } catch (error) {
+              expect(error).toBeInstanceOf(SpinnError);
+            }
+          },
+        ),
+        { numRuns: 1000 },
+      );
+    });
+  }
+});
+
+describe("forms", () => {
+  it("keeps 1 and 1.0 apart in the exact form, and makes both numbers in the plain form", () => {
+    expect(encode(decode("[1,1.0,-0.0,1e16]"))).toBe("[1,1.0,-0.0,1e+16]");
+    const plain = decode('{"a":1.0,"b":[2.5,12345678901234567890]}', { values: "plain" });
+    expect(plain).toEqual(Object.assign(Object.create(null), { a: 1, b: [2.5, 12345678901234567890n] }));
+    expect(Object.getPrototypeOf(plain)).toBeNull();
+    expect((decode("3.0") as PyFloat) instanceof PyFloat && Number(decode("3.0")) + 1).toBe(4);
+  });
+
+  it("keeps the order of keys that look like numbers, in the exact form", () => {
+    expect(encode(decode('{"b":1,"10":2,"9":3}'))).toBe('{"b":1,"10":2,"9":3}');
+  });
+
+  it("gives typed arrays over the very bytes that were decoded", () => {
+    const array = decode(encode(new Float64Array([1.5, -2]))) as NdArray;
+    expect(array.data).toBeInstanceOf(Float64Array);
+    expect(array.data).toEqual(new Float64Array([1.5, -2]));
+    expect(array.data.buffer).toBe(array.bytes.buffer);
+    const big = new NdArray(">f8", [1], Buffer.from("3ff8000000000000", "hex"));
+    expect([...big.data]).toEqual([1.5]);
+    expect([...new NdArray("<f2", [3], Buffer.from("003e00fc0100", "hex")).data]).toEqual([1.5, -Infinity, 2 ** -24]);
+    expect(new NdArray("<U2", [2], Buffer.from("61000000620000006300000000000000", "hex")).item(1)).toBe("c");
+    expect(new NpScalar("<c8", Buffer.from("000000000000803f", "hex")).value).toEqual(new Complex(0, 1));
+  });
+
+  it("reads either notation when told to find out", () => {
+    expect(decode("(1, 2)", { notation: "auto" })).toEqual(tuple(1, 2));
+    expect(decode('{"__jsonclass__":["tuple",[[1,2]]]}', { notation: "auto" })).toEqual(tuple(1, 2));
+    expect(() => decode("foo(", { notation: "auto" })).toThrow(SpinnError);
+    expect(() => decode('{"__jsonclass__":["set",[[[1]]]]}', { notation: "auto" })).toThrow(/cannot be a key/);
+  });
+});
+
+describe("refusals", () => {
+  class Custom {}
+
+  it("says where inside a value it found what it cannot write", () => {
+    const cases: [unknown, string][] = [
+      [{ args: [1, { "a b": undefined }] }, 'value.args[1]["a b"] is undefined'],
+      [[new Custom()], "value[0] is of class Custom"],
+      [new Map([[1, () => 0]]), "value[0] is a function"],
+      [{ deep: { __jsonclass__: 1 } }, "value.deep has the key __jsonclass__"],
+      [[new Date(0)], "value[0] is of class Date"],
+      [[Symbol.iterator], "value[0] is a symbol"],
+    ];
+    for (const [value, message] of cases) {
+      expect(() => encode(value)).toThrow(
+        expect.objectContaining({ code: "ERR_SPINN_ARGUMENT", message: expect.stringContaining(message) }),
+      );
+    }
+  });
+
+  it("says where inside a text it stopped", () => {
+    expect(() => decode('{"a":[1,{"b":x}]}')).toThrow(/at character 13 \(value\.a\[1\]\.b\)/);
+    expect(() => decode("{'a': [1, foo]}", { notation: "v1" })).toThrow(/value\.a\[1\].*foo/);
+  });
+
+  it("neither overflows nor goes on for ever on deep, circular or huge values", () => {
+    const circle: unknown[] = [];
+    circle.push(circle);
+    expect(() => encode(circle)).toThrow(/contains itself/);
+    expect(() => encode(circle, { notation: "v1" })).toThrow(/contains itself/);
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    expect(() => decode(deep)).toThrow(/deeper than 10000/);
+    expect(() => decode(deep, { notation: "v1" })).toThrow(/deeper than 10000/);
+    const lifted = { maxDepth: 200_000 };
+    expect(encode(decode(deep, lifted), lifted)).toBe(deep);
+    expect(() => decode("9".repeat(4301))).toThrow(/4300 digits/);
+    expect(() => decode("9".repeat(4301), { notation: "v1" })).toThrow(/4300 digits/);
+    expect(() => decode(`{"__jsonclass__":["nparray",[[4294967296,4294967296],"<f8",""]]}`)).toThrow(SpinnError);
+  });
+
+  it("evaluates nothing", () => {
+    for (const text of ["__import__('os')", "(lambda: 1)()", "[].append(1)", "open('x')", "slice.__class__", "Fraction(1, 2).real"]) {
+      expect(() => decode(text, { notation: "v1" })).toThrow(SpinnError);
+    }
+  });
+
+  it("takes __proto__ for a key like any other", () => {
+    const value = decode('{"__proto__":{"polluted":1}}', { values: "plain" }) as Record<string, unknown>;
+    expect(Object.keys(value)).toEqual(["__proto__"]);
+    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+    expect(encode(value)).toBe('{"__proto__":{"polluted":1}}');
+  });
+});

@@ -1,0 +1,112 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { MachineGeometry } from "../../src/machine/index.js";
+import { SimulatedMachine } from "../../src/simulator/index.js";
+import { MachineNetwork } from "../../src/simulator/network.js";
+import { fullTable, sparseTable } from "../../src/simulator/p2p.js";
+import { TestClient, until } from "./client.js";
+
+describe("a machine of three boards", () => {
+  it("is one machine behind three addresses", async () => {
+    await using machine = await SimulatedMachine.start({ board: { triads: [1, 1] }, host: "127.77.2.1", port: 0 });
+    expect(machine.boards.map((board) => [board.chip, board.address.host])).toEqual([
+      [{ x: 0, y: 0 }, "127.77.2.1"],
+      [{ x: 4, y: 8 }, "127.77.2.2"],
+      [{ x: 8, y: 4 }, "127.77.2.3"],
+    ]);
+    await using first = await TestClient.open(machine.boards[0]!.address);
+    await using second = await TestClient.open(machine.boards[1]!.address);
+    expect([...(await first.read(0xf5007f02, 2))]).toEqual([12, 12]);
+    expect([...(await first.read(0xf5007ff0, 4, { x: 4, y: 8 }))]).toEqual([127, 77, 2, 2]);
+    const info = await second.ask({ command: 31, x: 5, y: 0 });
+    expect([...info.payload.subarray(30, 32)]).toEqual([8, 4]);
+    expect([info.destX, info.destY]).toEqual([4, 8]);
+    // 255,255 is the root whichever board is asked.
+    expect((await second.ask({ command: 0, x: 255, y: 255 })).srcX).toBe(0);
+    // 4.0.0: an Ethernet chip has no way to ordinary chips of other boards.
+    expect((await second.ask({ command: 0, x: 9, y: 5 })).returnCode).toBe(0x87);
+    expect((await first.ask({ command: 0, x: 9, y: 5 })).returnCode).toBe(0x80);
+    // Each Ethernet chip counts the idle cores of its own board: none of application 30.
+    expect((await second.ask({ command: 15, x: 4, y: 8, arg1: 0, arg2: 15 })).payload[0]! > 0).toBe(true);
+  });
+
+  it("loses a board and runs on", async () => {
+    await using machine = await SimulatedMachine.start({ board: { triads: [1, 1] }, host: "127.77.3.1", port: 0, timeScale: 0 });
+    await using client = await TestClient.open(machine.boards[0]!.address);
+    machine.setPower(false, [1]);
+    expect(machine.isReady).toBe(true);
+    expect((await client.ask({ command: 0, x: 4, y: 8 })).returnCode).toBe(0x8b);
+    expect((await client.ask({ command: 0, x: 8, y: 4 })).returnCode).toBe(0x80);
+    machine.setPower(false, [0]);
+    expect(machine.isReady).toBe(false);
+  });
+
+  it("records every datagram for Wireshark", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "spinn-"));
+    try {
+      const path = join(folder, "board.pcap");
+      const machine = await SimulatedMachine.start({ board: "spin3", port: 0, record: path });
+      const client = await TestClient.open(machine.boards[0]!.address);
+      const request = client.request({ command: 0 });
+      client.send(request);
+      const reply = await client.next();
+      await client.close();
+      await machine.close();
+      const file = readFileSync(path);
+      expect([file.readUInt32LE(0), file.readUInt32LE(20)]).toEqual([0xa1b2c3d4, 101]);
+      const length = file.readUInt32LE(32);
+      expect(length).toBe(28 + request.length);
+      expect([file[40], file.readUInt16BE(42), file[49]]).toEqual([0x45, length, 17]);
+      const next = 40 + length;
+      expect(file.subarray(next + 16 + 28)).toEqual(reply);
+      expect(file.readUInt16BE(next + 16 + 20)).toBe(machine.boards[0]!.address.port);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("P2P tables", () => {
+  const network = new MachineNetwork(MachineGeometry.triads(1, 1), { chips: [{ x: 2, y: 2 }] }, true);
+
+  it("lead everywhere in as many steps as the shortest way, with full tables", () => {
+    for (const to of [network.chips[5]!, network.chips[100]!]) {
+      const tree = network.tree(to);
+      for (const from of network.chips) {
+        const link = fullTable(network, from).route(to.x, to.y);
+        const wanted = tree[network.index(from.x, from.y)]!;
+        expect(link >= 6).toBe(wanted >= 6);
+      }
+    }
+    expect(fullTable(network, { x: 0, y: 0 }).route(2, 2)).toBe(6);
+  });
+
+  it("of 4.0.0 know all from the root, the Ethernet chips from everywhere, and the own board from its Ethernet chip", () => {
+    const root = sparseTable(network, { x: 0, y: 0 });
+    for (const { x, y } of network.chips) expect(root.route(x, y)).not.toBe(6);
+    for (const chip of network.chips.slice(0, 40)) {
+      const table = sparseTable(network, chip);
+      expect(table.route(chip.x, chip.y)).toBe(7);
+      for (const { x, y } of network.geometry.ethernetChips) expect(table.route(x, y)).not.toBe(6);
+    }
+    const other = sparseTable(network, { x: 4, y: 8 });
+    for (const { x, y } of network.geometry.chipsOnBoard({ x: 4, y: 8 })) if (network.hasChip(x, y)) expect(other.route(x, y)).not.toBe(6);
+    expect(other.route(9, 5)).toBe(6);
+  });
+});
+
+it("an unbooted board says hello to whom it is told to", async () => {
+  await using host = await TestClient.open({ host: "127.0.0.1", port: 9 });
+  await using machine = await SimulatedMachine.start({
+    board: "spin3",
+    port: 0,
+    booted: false,
+    timeScale: 0.01,
+    helloTo: { host: "127.0.0.1", port: host.port },
+  });
+  expect((await host.next())?.toString("hex")).toBe("000100000041020100000000000043505453");
+  expect(await host.next()).toBeDefined();
+  await until(() => machine.bootCounters.sent >= 2);
+});
