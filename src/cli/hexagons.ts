@@ -92,7 +92,12 @@ export function hexagonText(machine: Machine, columns: number, paint: Paint): st
       row += `${" ".repeat(Math.max(0, at - column))}${colour(viewOf(machine, chip), words, paint)}`;
       column = Math.max(column, at) + words.length;
     }
-    rows.push(row.trimEnd());
+    const xs = chips.filter((candidate) => candidate.y === y).map((candidate) => candidate.x);
+    const end = (right - left + 2) * pitch + label;
+    const range = `  x ${Math.min(...xs)}-${Math.max(...xs)}`;
+    rows.push(
+      end + range.length <= columns ? `${row}${" ".repeat(Math.max(0, end - label - column))}${paint("faint", range)}` : row.trimEnd(),
+    );
   }
   return rows.map((row) => `${row}\n`).join("");
 }

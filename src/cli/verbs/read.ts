@@ -66,7 +66,7 @@ async function read(job: Job, board: Transceiver, words: MemoryWords, length: nu
   const { field } = address;
   if (field !== undefined && length === field.field.sizeBytes && options.format === undefined) {
     const value = field.layout.decode(field.field.name, bytes);
-    const text = `${formatValue(value, field.field)}${field.field.meaning === "" ? "" : `    ${job.terminal.paint("faint", field.field.meaning)}`}\n`;
+    const text = `${formatValue(value, field.field)}${field.field.meaning === "" || !Number.isFinite(job.terminal.columns) ? "" : `    ${job.terminal.paint("faint", field.field.meaning)}`}\n`;
     job.result({ ...about, name: address.name, type: field.field.type, value, base64: base64(bytes) }, () => text);
     return;
   }

@@ -12,10 +12,12 @@ import { usage } from "../usage.js";
 interface Options {
   readonly board?: NonNullable<SimulatedMachineOptions["board"]>;
   readonly host?: string;
+  readonly bmpHost?: string;
   readonly port?: number;
   readonly bootPort?: number;
   readonly scamp?: string;
   readonly unbooted?: boolean;
+  readonly unpowered?: boolean;
   readonly faults?: string;
   readonly seed?: number;
   readonly timeScale?: number;
@@ -32,10 +34,15 @@ export const verb: Verb = {
         parseBoard,
       )
       .option("--host <address>", "IPv4 address of the first board; further boards take the next ones (default: 127.0.0.1)")
+      .option(
+        "--bmp-host <address>",
+        "IPv4 address of the first BMP; 48-chip boards have one each (default: 128 addresses after the board)",
+      )
       .option("--port <n>", "UDP port of SCP, 0 for any free one (default: 17893)", (text) => parseInteger("port", text, 0, 65535))
       .option("--boot-port <n>", "UDP port of the boot ROM (default: 54321)", parsePort)
       .addOption(new Option("--scamp <version>", "version of SC&MP that answers (default: 4.0.0)").choices(["4.0.0", "3.4.1"]))
       .option("--unbooted", "wait for a boot image")
+      .option("--unpowered", "wait until the BMP switches the boards on, then for a boot image")
       .option("--faults <file>", "faults: a JSON or YAML file, or a name: lossy, jittery, slow, doubled, shuffled, garbled, busy, sticky")
       .option("--seed <n>", "seed of the faults (default: 1)", (text) => parseInteger("--seed", text, 0, 0xffffffff))
       .option("--time-scale <factor>", "multiplies the time that boot and power take, e.g. 0.1 (default: 1)", (text) =>
@@ -61,10 +68,12 @@ export const verb: Verb = {
     const faults = options.faults === undefined ? undefined : await readFaults(options.faults);
     await using machine = await SimulatedMachine.start({
       board: options.board ?? "spin5",
-      booted: options.unbooted !== true,
+      booted: options.unbooted !== true && options.unpowered !== true,
+      powered: options.unpowered !== true,
       signal: job.signal,
       ...programs,
       ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.bmpHost === undefined ? {} : { bmpHost: options.bmpHost }),
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
       ...(options.scamp === undefined ? {} : { scamp: options.scamp }),
@@ -74,17 +83,25 @@ export const verb: Verb = {
       ...(options.record === undefined ? {} : { record: options.record }),
     });
     const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
+    const bmps = machine.bmps.map(({ address }) => `${address.host}:${address.port}`);
     const boot = `${machine.bootAddress.host}:${machine.bootAddress.port}`;
     const chips = [...machine.geometry.chips()].length;
-    const data = { ready: true, boards, boot, chips, version: machine.version, booted: options.unbooted !== true };
-    job.result(data, () => {
-      const state = options.unbooted ? `not booted, boot ROM ${boot}` : `SC&MP ${machine.version}`;
-      return `ready: ${plural(chips, "chip")}, ${state}, ${boards.length === 1 ? "board" : "boards"} ${boards.join(" ")}\n`;
+    const state = options.unpowered ? "no power" : options.unbooted ? "not booted" : "booted";
+    job.result({ ready: true, chips, state, scamp: machine.version, boards, boot, bmps }, () => {
+      const words = state === "booted" ? `SC&MP ${machine.version}` : state;
+      const rom = state === "booted" ? "" : `, boot ROM ${boot}`;
+      return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${rom}${named(", BMP", bmps)}\n`;
     });
     await ended(job);
     job.say("stopped");
   },
 };
+
+/** `board A`, `boards A B`, nothing for none. */
+function named(what: string, addresses: readonly string[]): string {
+  if (addresses.length === 0) return "";
+  return `${what}${addresses.length === 1 ? "" : "s"} ${addresses.join(" ")}`;
+}
 
 /** Cores that execute what is loaded on them; what a program does that it must not is told on stderr. */
 async function armCores(job: Job): Promise<ProgramChoice> {
