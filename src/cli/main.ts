@@ -17,6 +17,10 @@ const WITH_VALUE = new Set(["--host", "--port", "--timeout", "--color"]);
 
 // Every request in flight listens to the one signal of its run: hundreds are usual, and no leak.
 setMaxListeners(0);
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${failureText(undefined, failureOf(error), true)}\n`);
+  process.exit(ExitStatus.BUG);
+});
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: readonly string[]): Promise<number> {

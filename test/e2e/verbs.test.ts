@@ -149,6 +149,8 @@ describe("every verb on a simulated 48-chip board", () => {
       ["spinn.info", at("info"), ["kind", "board", "software", "machine", "ethernet", "coreStates", "dead", "problems"]],
       ["spinn.info", ["info", "--host", BMP], ["kind", "software", "slots", "boards"]],
       ["spinn.ps", at("ps", "0,0"), ["board", "cores", "counts"]],
+      ["spinn.registers", at("registers", "0,0,1"), ["board", "x", "y", "p", "state", "registers", "user"]],
+      ["spinn.links", at("links", "0,0"), ["board", "chips"]],
       ["spinn.map", at("map"), ["board", "machine", "deadLinks", "problems"]],
       ["spinn.read", at("read", "sv.clock_ms"), ["board", "place", "address", "hex", "length", "name", "type", "value", "base64"]],
       ["spinn.write", at("write", "sdram+2M", "1"), ["board", "place", "address", "hex", "length", "seconds", "verified"]],
@@ -347,6 +349,21 @@ describe("machines of several boards, old firmware", () => {
     expect((await spinn(["power", "status", "0-2", "--bmp", "127.77.9.100"])).status).toBe(0);
     expect((await spinn(["ps", "--counts", "--host", "127.77.9.1"])).stdout).toMatch(/48|144 +RUN/);
     expect(await machine.stop()).toBe(0);
+  });
+
+  it("dead parts are found and named", async () => {
+    const host = ["--host", "127.77.9.10"];
+    await using _machine = await Simulated.start(["--board", "spin5", ...host, "--dead", "7,7", "3,3,5", "1,1:east"]);
+    const info = await spinn(["info", ...host]);
+    expect(info.stdout).toMatch(
+      /dead chips +7,7\ndead cores +3,3 \(16 work\)\ndead links +1,1->2,1 2,1->1,1\nverdict +works, with parts missing/,
+    );
+    expect((await spinn(["map", ...host])).stdout).toMatch(/ x +no chip answers there: 1 chip\n.*dead link 1,1 east to 2,1/s);
+    expect((await spinn(["links", ...host])).stdout).toMatch(/^1,1 +dead +to 2,2/m);
+    expect((await spinn(["doctor", ...host])).stdout).toMatch(/odd +machine +47 of 48 chips.*usable, with 1 oddity/s);
+    const wrong = await spinn(["simulate", "--dead", "1,1:up"]);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toMatch(/links are x,y:east/);
   });
 
   it("SC&MP 3.4.1 loads by flooding", async () => {
