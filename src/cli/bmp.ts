@@ -60,6 +60,9 @@ export async function confirm(job: Job, what: string, yes: boolean | undefined):
   try {
     const answer = await line.question(`${what}. Go on? [y/N] `, { signal: job.signal });
     if (/^y(es)?$/i.test(answer.trim())) return;
+  } catch (cause) {
+    // Ctrl-C at a prompt arrives here and not as a signal: the terminal is in raw mode.
+    throw new SpinnError("ERR_SPINN_ABORTED", "interrupted; nothing was sent", { cause });
   } finally {
     line.close();
   }

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import type { Verb, VerbTable } from "./job.js";
 import { STATUS_WORDS } from "./status.js";
-import type { ColourChoice } from "./terminal.js";
+import type { ColourChoice, OutputStream } from "./terminal.js";
 
 /** Options that every verb takes. */
 export interface GlobalOptions {
@@ -15,12 +15,12 @@ export interface GlobalOptions {
 }
 
 /** The command of one verb, with the options that every verb has, and its whole help. */
-export function verbCommand(name: string, purpose: string, verb: Verb): Command {
+export function verbCommand(name: string, purpose: string, verb: Verb, stdout: OutputStream = process.stdout): Command {
   const command = new Command(`spinn ${name}`)
     .description(purpose)
     .exitOverride()
-    .configureOutput({ writeErr: () => {}, outputError: () => {} });
-  const helpWidth = Math.min(process.stdout.columns || 100, 120);
+    .configureOutput({ writeOut: (text) => void stdout.write(text), writeErr: () => {}, outputError: () => {} });
+  const helpWidth = Math.min(stdout.columns || 100, 120);
   command.configureHelp({
     helpWidth,
     optionDescription: (option) => option.description,

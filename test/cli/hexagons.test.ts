@@ -66,7 +66,7 @@ describe("the machine as hexagons", () => {
 
   it("the legend says what is there, and which links do not work", () => {
     expect(legend(machine(), plain)).toMatch(
-      /!2 .*crashed: 1 such\n.*x .*no chip answers there: 1 such\n.*Ethernet.*\n {2}dead link 0,0 east to 1,0\n$/,
+      /!2 .*crashed: 1 chip\n.*x .*no chip answers there: 1 chip\n.*Ethernet.*\n {2}dead link 0,0 east to 1,0\n$/,
     );
     expect(deadLinks(machine())).toEqual(["0,0 east to 1,0"]);
   });

@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { open, readdir, readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { collect, SilentBoard, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
+import { addresses, collect, command, SilentBoard, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
 
-describe.concurrent("mistakes of a person end with status 2 before any packet leaves", () => {
-  const host = "127.77.2.1";
+const at = addresses(0);
+
+describe("mistakes of a person end with status 2 before any packet leaves", () => {
+  const host = at(1);
   let board: SilentBoard;
   beforeAll(async () => {
     board = await SilentBoard.listen(host);
@@ -43,7 +45,7 @@ describe.concurrent("mistakes of a person end with status 2 before any packet le
   ];
 
   it.each(mistakes)("%s", async (_, words, said) => {
-    const run = await spinn(words);
+    const run = await command(words);
     expect(run).toMatchObject({ status: 2, stdout: "" });
     expect(run.stderr).toMatch(said);
     expect(run.stderr).not.toMatch(/\n\s+at /);
@@ -51,7 +53,7 @@ describe.concurrent("mistakes of a person end with status 2 before any packet le
   });
 
   it("no board at all", async () => {
-    const run = await spinn(["ps"]);
+    const run = await command(["ps"]);
     expect(run).toMatchObject({ status: 2, stdout: "" });
     expect(run.stderr).toMatch(/no board is named\n.*SPINN_HOST/s);
   });
@@ -60,15 +62,15 @@ describe.concurrent("mistakes of a person end with status 2 before any packet le
     await using folder = await temporaryFolder();
     const whole = await readFile(new URL("../../fixtures/apps/hello.aplx", import.meta.url));
     await writeFile(folder.file("half.aplx"), whole.subarray(0, 700));
-    const run = await spinn(["load", folder.file("half.aplx"), "0,0,1", "--host", host]);
+    const run = await command(["load", folder.file("half.aplx"), "0,0,1", "--host", host]);
     expect(run.status).toBe(2);
     expect(run.stderr).toMatch(/spinn load: .+/);
   });
 
   it("a bring-up script with a typo is told with line and column", async () => {
     await using folder = await temporaryFolder();
-    await writeFile(folder.file("night.yaml"), "name: night\nboard: 127.77.2.1\nsteps:\n  - powr: on\n  - sleep: 1s\n");
-    const run = await spinn(["bringup", folder.file("night.yaml")]);
+    await writeFile(folder.file("night.yaml"), `name: night\nboard: ${host}\nsteps:\n  - powr: on\n  - sleep: 1s\n`);
+    const run = await command(["bringup", folder.file("night.yaml")]);
     expect(run.status).toBe(2);
     expect(run.stderr).toMatch(/night\.yaml:4:\d+.*powr/s);
     expect(board.received).toBe(0);
@@ -77,7 +79,7 @@ describe.concurrent("mistakes of a person end with status 2 before any packet le
   it("a table of routes with a bad line names the line", async () => {
     await using folder = await temporaryFolder();
     await writeFile(folder.file("bad.routes"), "0x00010000 0xffff0000 links 0\nnonsense\n");
-    const run = await spinn(["routes", "0,0", "--load", folder.file("bad.routes"), "--host", host]);
+    const run = await command(["routes", "0,0", "--load", folder.file("bad.routes"), "--host", host]);
     expect(run).toMatchObject({ status: 2 });
     expect(run.stderr).toMatch(/line 2/);
   });
@@ -85,16 +87,16 @@ describe.concurrent("mistakes of a person end with status 2 before any packet le
 
 describe("boards that do not do as they should", () => {
   it("a silent board: status 3, one line and a hint", async () => {
-    await using board = await SilentBoard.listen("127.77.3.1");
-    const run = await spinn(["info", "--host", "127.77.3.1", "--timeout", "300ms"]);
+    await using board = await SilentBoard.listen(at(11));
+    const run = await spinn(["info", "--host", at(11), "--timeout", "300ms"]);
     expect(run).toMatchObject({ status: 3, stdout: "" });
     expect(run.stderr.trimEnd().split("\n")).toHaveLength(2);
-    expect(run.stderr).toMatch(/127\.77\.3\.1:17893 does not answer/);
+    expect(run.stderr).toMatch(/127\.77\.\d+\.11:17893 does not answer/);
     expect(board.received).toBeGreaterThan(0);
   });
 
   it("a closed port: status 4", async () => {
-    const run = await spinn(["ps", "--host", "127.77.3.2"]);
+    const run = await spinn(["ps", "--host", at(12)]);
     expect(run).toMatchObject({ status: 4, stdout: "" });
     expect(run.stderr).toMatch(/refuses UDP/);
   });
@@ -106,25 +108,25 @@ describe("boards that do not do as they should", () => {
   });
 
   it("a BMP in place of a board and the other way round: status 9 with where the other one is", async () => {
-    await using _machine = await Simulated.start(["--board", "spin5", "--host", "127.77.3.11", "--bmp-host", "127.77.3.10"]);
-    const board = await spinn(["ps", "--host", "127.77.3.10"]);
+    await using _machine = await Simulated.start(["--board", "spin5", "--host", at(21), "--bmp-host", at(20)]);
+    const board = await spinn(["ps", "--host", at(20)]);
     expect(board.status).toBe(9);
     expect(board.stderr).toMatch(/board management processor.*\n.*plus one/);
-    const bmp = await spinn(["sensors", "--bmp", "127.77.3.11"]);
+    const bmp = await spinn(["sensors", "--bmp", at(21)]);
     expect(bmp.status).toBe(9);
     expect(bmp.stderr).toMatch(/SpiNNaker board/);
   });
 
   it("a port that is taken: status 4", async () => {
-    await using _taken = await SilentBoard.listen("127.77.3.20");
-    const run = await spinn(["simulate", "--board", "spin3", "--host", "127.77.3.20"]);
+    await using _taken = await SilentBoard.listen(at(30));
+    const run = await spinn(["simulate", "--board", "spin3", "--host", at(30)]);
     expect(run).toMatchObject({ status: 4, stdout: "" });
     expect(run.stderr).toMatch(/taken/);
   });
 });
 
 describe("on a board that works", () => {
-  const host = "127.77.4.1";
+  const host = at(41);
 
   it("a chip that is not there: status 5; a core in use: status 1; registers without --force: status 8", async () => {
     await using _machine = await Simulated.start(["--board", "spin3", "--host", host]);
@@ -145,20 +147,20 @@ describe("on a board that works", () => {
   });
 
   it("a read that fails leaves no file, not even a temporary one", async () => {
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.4.5"]);
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", at(45)]);
     await using folder = await temporaryFolder();
-    const run = await spinn(["read", "7,7", "sdram", "64K", "-o", folder.file("block.bin"), "--host", "127.77.4.5"]);
+    const run = await spinn(["read", "7,7", "sdram", "64K", "-o", folder.file("block.bin"), "--host", at(45)]);
     expect(run.status).toBe(5);
     expect(await readdir(folder.path)).toEqual([]);
   });
 
   it("a full disk is said so: a file, and stdout", async () => {
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.4.7"]);
-    const file = await spinn(["read", "sdram", "64K", "-o", "/dev/full", "--host", "127.77.4.7"]);
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", at(47)]);
+    const file = await spinn(["read", "sdram", "64K", "-o", "/dev/full", "--host", at(47)]);
     expect(file.status).toBe(74);
     expect(file.stderr).toMatch(/\/dev\/full cannot be written: the disk is full/);
     await using full = await open("/dev/full", "w");
-    const child = start(["read", "sdram", "64K", "--host", "127.77.4.7"], { stdio: ["ignore", full.fd, "pipe"] });
+    const child = start(["read", "sdram", "64K", "--host", at(47)], { stdio: ["ignore", full.fd, "pipe"] });
     const stderr = collect(child.stderr!);
     const [status] = (await once(child, "close")) as [number];
     expect(status).toBe(74);
@@ -166,11 +168,11 @@ describe("on a board that works", () => {
   });
 
   it("a folder that is not there, and a folder in place of a file", async () => {
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.4.9"]);
-    const nowhere = await spinn(["read", "sdram", "-o", "/nonexistent/x.bin", "--host", "127.77.4.9"]);
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", at(49)]);
+    const nowhere = await spinn(["read", "sdram", "-o", "/nonexistent/x.bin", "--host", at(49)]);
     expect(nowhere.status).toBe(2);
     expect(nowhere.stderr).toMatch(/there is no such folder/);
-    const folder = await spinn(["read", "sdram", "-o", "/tmp", "--host", "127.77.4.9"]);
+    const folder = await spinn(["read", "sdram", "-o", "/tmp", "--host", at(49)]);
     expect(folder.status).toBe(2);
     expect(folder.stderr).toMatch(/is a directory/);
   });

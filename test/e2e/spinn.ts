@@ -4,10 +4,17 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { run } from "../../src/cli/run.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+// Runs in this process see its environment: no board and no inventory of whoever runs the tests.
+delete process.env["SPINN_HOST"];
+delete process.env["SPINN_BOARDS"];
+process.env["XDG_CONFIG_HOME"] = "/nonexistent";
 
 /** How a run of the command ended. */
 export interface Run {
@@ -36,6 +43,27 @@ export async function spinn(words: readonly string[], variables?: Readonly<Recor
   const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)];
   const [status] = (await once(child, "close")) as [number | null];
   return { status, stdout: stdout(), stderr: stderr() };
+}
+
+/** Runs a command line in this process: for long lists of cases, where starting the program each time would take minutes. */
+export async function command(words: readonly string[]): Promise<Run> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const [out, err] = [collect(stdout), collect(stderr)];
+  const status = await run(
+    words,
+    { stdin: {}, stdout, stderr },
+    { signal: new AbortController().signal, received: undefined, status: 130 },
+  );
+  return { status, stdout: out(), stderr: err() };
+}
+
+/**
+ * Loopback addresses `127.77.N.last`, with N for this run and this file: files of one run never meet, and two runs on one computer seldom do.
+ * `file` is 0 to 3, another one for each test file.
+ */
+export function addresses(file: 0 | 1 | 2 | 3): (last: number) => string {
+  const third = 4 * (process.ppid % 63) + file;
+  return (last) => `127.77.${third}.${last}`;
 }
 
 /** Text of a stream so far. */

@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { collect, jsonOf, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
+import { addresses, collect, command, jsonOf, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
 
-const HOST = "127.77.5.1";
-const BMP = "127.77.5.100";
+const local = addresses(1);
+const HOST = local(1);
+const BMP = local(100);
 const at = (...words: string[]): string[] => [...words, "--host", HOST];
 
 describe("every verb on a simulated 48-chip board", () => {
@@ -27,7 +28,7 @@ describe("every verb on a simulated 48-chip board", () => {
   it("info recognises a board and a BMP", async () => {
     const board = await spinn(at("info"));
     expect(board).toMatchObject({ status: 0, stderr: "" });
-    expect(board.stdout).toMatch(/^board +127\.77\.5\.1:17893\n/);
+    expect(board.stdout).toMatch(/^board +127\.77\.\d+\.1:17893\n/);
     expect(board.stdout).toMatch(/machine +8 x 8: 48 chips on 1 board/);
     expect(board.stdout).toMatch(/verdict +whole: nothing is missing/);
     const bmp = await spinn(["info", "--host", BMP]);
@@ -36,20 +37,20 @@ describe("every verb on a simulated 48-chip board", () => {
   });
 
   it("what is written is read back; names, formats, files", async () => {
-    expect((await spinn(at("write", "1,2", "sdram+0x240000", "1", "0x10", "4K", "--verify"))).stdout).toMatch(
+    expect((await command(at("write", "1,2", "sdram+0x240000", "1", "0x10", "4K", "--verify"))).stdout).toMatch(
       /^wrote 12 B at 0x60240000 of chip 1,2 in .*read back the same\n$/,
     );
-    expect((await spinn(at("read", "1,2", "0x60240000", "12", "-f", "words"))).stdout).toBe("0x60240000  00000001 00000010 00001000\n");
-    expect((await spinn(at("read", "1,2", "0x60240001", "3"))).stdout).toMatch(/^0x60240001 {2}00 00 00 .*\|\.\.\.\|\n$/);
-    expect((await spinn(at("fill", "1,2", "0x60240000", "8", "0x41424344"))).status).toBe(0);
-    expect((await spinn(at("read", "1,2", "0x60240000", "8", "-f", "bin"))).stdout).toBe("DCBADCBA");
-    expect((await spinn(at("write", "0,0", "sv.led_period", "10"))).status).toBe(0);
-    expect((await spinn(at("read", "sv.led_period"))).stdout).toBe("10 (0xa)\n");
-    expect((await spinn(at("read", "vcpu[0].app_name"))).stdout).toBe('"scamp-3"\n');
+    expect((await command(at("read", "1,2", "0x60240000", "12", "-f", "words"))).stdout).toBe("0x60240000  00000001 00000010 00001000\n");
+    expect((await command(at("read", "1,2", "0x60240001", "3"))).stdout).toMatch(/^0x60240001 {2}00 00 00 .*\|\.\.\.\|\n$/);
+    expect((await command(at("fill", "1,2", "0x60240000", "8", "0x41424344"))).status).toBe(0);
+    expect((await command(at("read", "1,2", "0x60240000", "8", "-f", "bin"))).stdout).toBe("DCBADCBA");
+    expect((await command(at("write", "0,0", "sv.led_period", "10"))).status).toBe(0);
+    expect((await command(at("read", "sv.led_period"))).stdout).toBe("10 (0xa)\n");
+    expect((await command(at("read", "vcpu[0].app_name"))).stdout).toBe('"scamp-3"\n');
     const bytes = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7) & 0xff));
     await writeFile(folder.file("in.bin"), bytes);
-    expect((await spinn(at("write", "3,3", "sdram+3M", "--input", folder.file("in.bin"), "--verify"))).status).toBe(0);
-    const read = await spinn(at("read", "3,3", "sdram+3M", "5000", "-o", folder.file("out.bin")));
+    expect((await command(at("write", "3,3", "sdram+3M", "--input", folder.file("in.bin"), "--verify"))).status).toBe(0);
+    const read = await command(at("read", "3,3", "sdram+3M", "5000", "-o", folder.file("out.bin")));
     expect(read).toMatchObject({ status: 0, stderr: "" });
     expect(Buffer.compare(await readFile(folder.file("out.bin")), bytes)).toBe(0);
     expect(read.stdout).not.toContain("\u001b");
@@ -77,57 +78,59 @@ describe("every verb on a simulated 48-chip board", () => {
   });
 
   it("a crash is explained", async () => {
-    expect((await spinn(at("load", "fixtures/apps/faulty.aplx", "2,2,1", "--app-id", "42", "--wait"))).status).toBe(0);
-    expect((await spinn(at("write", "2,2,1", "vcpu.user1", "1"))).status).toBe(0);
-    await spinn(at("start", "--app-id", "42"));
-    const wait = await spinn(at("wait", "EXIT", "--app-id", "42", "--for", "5s"));
+    expect((await command(at("load", "fixtures/apps/faulty.aplx", "2,2,1", "--app-id", "42", "--wait"))).status).toBe(0);
+    expect((await command(at("write", "2,2,1", "vcpu.user1", "1"))).status).toBe(0);
+    await command(at("start", "--app-id", "42"));
+    const wait = await command(at("wait", "EXIT", "--app-id", "42", "--for", "5s"));
     expect(wait.status).toBe(1);
     expect(wait.stderr).toMatch(/core 2,2,1: RTE \(DABT: /);
-    expect((await spinn(at("ps", "--state", "RTE"))).stdout).toMatch(/2,2,1 .*RTE .*core 2,2,1: RTE \(DABT/s);
-    expect((await spinn(at("map"))).stdout).toMatch(/!1 .*crashed/s);
-    expect((await spinn(at("stop", "--app-id", "42"))).status).toBe(0);
+    expect((await command(at("ps", "--state", "RTE"))).stdout).toMatch(/2,2,1 .*RTE .*core 2,2,1: RTE \(DABT/s);
+    expect((await command(at("map"))).stdout).toMatch(/!1 .*crashed/s);
+    expect((await command(at("stop", "--app-id", "42"))).status).toBe(0);
   });
 
   it("routes, tags, LEDs, router", async () => {
     await writeFile(folder.file("ring.routes"), "0x00010000 0xffff0000 links 0,2 cores 1,5\n");
-    expect((await spinn(at("routes", "1,0", "--load", folder.file("ring.routes"), "--app-id", "43"))).stdout).toMatch(
+    expect((await command(at("routes", "1,0", "--load", folder.file("ring.routes"), "--app-id", "43"))).stdout).toMatch(
       /loaded 1 route on chip 1,0/,
     );
-    expect((await spinn(at("routes", "1,0"))).stdout).toMatch(/0x00010000 {2}0xffff0000 {2}cores 1 5; east, north +43/);
-    expect((await spinn(at("routes", "1,0", "--table"))).stdout).toMatch(/^0x00010000 0xffff0000 links 0,2 cores 1,5$/m);
-    expect((await spinn(at("routes", "1,0", "--clear"))).status).toBe(8);
-    expect((await spinn(at("routes", "1,0", "--clear", "--yes"))).status).toBe(0);
-    expect((await spinn(at("tags", "set", "1", "127.0.0.1:17892", "--strip"))).stdout).toMatch(/1 {2}to host, strip {2}127\.0\.0\.1:17892/);
-    expect((await spinn(at("tags", "reverse", "2", "12345", "0,0,3"))).stdout).toMatch(/reverse.*UDP 12345 to 0,0,3 port 1/);
-    expect((await spinn(at("tags"))).stdout).toMatch(/^ +1 {2}to host, strip.*^ +2 {2}reverse/ms);
-    expect((await spinn(at("tags", "clear", "1"))).stdout).toBe("tag 1 is clear\n");
-    expect((await spinn(at("leds", "0,0", "0=on", "1=invert"))).stdout).toBe("chip 0,0: LED 0 on, LED 1 invert\n");
-    expect((await spinn(at("router", "@all", "--clear"))).stdout).toMatch(/^packets of 48 chips +count/);
+    expect((await command(at("routes", "1,0"))).stdout).toMatch(/0x00010000 {2}0xffff0000 {2}cores 1 5; east, north +43/);
+    expect((await command(at("routes", "1,0", "--table"))).stdout).toMatch(/^0x00010000 0xffff0000 links 0,2 cores 1,5$/m);
+    expect((await command(at("routes", "1,0", "--clear"))).status).toBe(8);
+    expect((await command(at("routes", "1,0", "--clear", "--yes"))).status).toBe(0);
+    expect((await command(at("tags", "set", "1", "127.0.0.1:17892", "--strip"))).stdout).toMatch(
+      /1 {2}to host, strip {2}127\.0\.0\.1:17892/,
+    );
+    expect((await command(at("tags", "reverse", "2", "12345", "0,0,3"))).stdout).toMatch(/reverse.*UDP 12345 to 0,0,3 port 1/);
+    expect((await command(at("tags"))).stdout).toMatch(/^ +1 {2}to host, strip.*^ +2 {2}reverse/ms);
+    expect((await command(at("tags", "clear", "1"))).stdout).toBe("tag 1 is clear\n");
+    expect((await command(at("leds", "0,0", "0=on", "1=invert"))).stdout).toBe("chip 0,0: LED 0 on, LED 1 invert\n");
+    expect((await command(at("router", "@all", "--clear"))).stdout).toMatch(/^packets of 48 chips +count/);
   });
 
   it("dump and restore", async () => {
     const place = folder.file("snapshot");
-    await spinn(at("fill", "4,4", "sdram+4M", "4K", "0x12345678"));
-    expect((await spinn(at("dump", place, "4,4", "4,5", "sdram+4M", "4K"))).stdout).toMatch(/4\.0 KB from 0x60400000 of 2 chips/);
+    await command(at("fill", "4,4", "sdram+4M", "4K", "0x12345678"));
+    expect((await command(at("dump", place, "4,4", "4,5", "sdram+4M", "4K"))).stdout).toMatch(/4\.0 KB from 0x60400000 of 2 chips/);
     expect((await readdir(place)).sort()).toEqual(["chip-4-4-60400000.bin", "chip-4-5-60400000.bin", "dump.json"]);
-    await spinn(at("fill", "4,4", "sdram+4M", "4K", "0"));
-    expect((await spinn(at("restore", place, "--verify"))).stdout).toMatch(/restored 2 ranges, 8\.0 KB/);
-    expect((await spinn(at("read", "4,4", "sdram+4M", "4", "-f", "words"))).stdout).toBe("0x60400000  12345678\n");
+    await command(at("fill", "4,4", "sdram+4M", "4K", "0"));
+    expect((await command(at("restore", place, "--verify"))).stdout).toMatch(/restored 2 ranges, 8\.0 KB/);
+    expect((await command(at("read", "4,4", "sdram+4M", "4", "-f", "words"))).stdout).toBe("0x60400000  12345678\n");
     await writeFile(`${place}/chip-4-5-60400000.bin`, Buffer.alloc(4096, 1));
-    const damaged = await spinn(at("restore", place));
+    const damaged = await command(at("restore", place));
     expect(damaged.status).toBe(2);
     expect(damaged.stderr).toMatch(/is damaged: chip-4-5-60400000\.bin is not what was saved\n.*nothing was written/);
   });
 
   it("map and bench write pictures", async () => {
-    expect((await spinn(at("map", "--svg", folder.file("map.svg")))).status).toBe(0);
+    expect((await command(at("map", "--svg", folder.file("map.svg")))).status).toBe(0);
     const svg = await readFile(folder.file("map.svg"), "utf8");
     expect(svg.match(/<polygon /g)).toHaveLength(48);
-    expect((await spinn(at("bench", "--bytes", "64K", "--svg", folder.file("bench.svg")))).stdout).toMatch(
+    expect((await command(at("bench", "--bytes", "64K", "--svg", folder.file("bench.svg")))).stdout).toMatch(
       /^write +64\.0 KB.*^read +64\.0 KB/ms,
     );
     expect(await readFile(folder.file("bench.svg"), "utf8")).toMatch(/Mbit\/s/);
-    expect((await spinn(at("heap", "0,0"))).stdout).toMatch(/^sdram: 0 B in 0 blocks/m);
+    expect((await command(at("heap", "0,0"))).stdout).toMatch(/^sdram: 0 B in 0 blocks/m);
   });
 
   it("doctor finds a healthy board healthy", async () => {
@@ -149,6 +152,8 @@ describe("every verb on a simulated 48-chip board", () => {
       ["spinn.info", at("info"), ["kind", "board", "software", "machine", "ethernet", "coreStates", "dead", "problems"]],
       ["spinn.info", ["info", "--host", BMP], ["kind", "software", "slots", "boards"]],
       ["spinn.ps", at("ps", "0,0"), ["board", "cores", "counts"]],
+      ["spinn.registers", at("registers", "0,0,1"), ["board", "x", "y", "p", "state", "registers", "user"]],
+      ["spinn.links", at("links", "0,0"), ["board", "chips"]],
       ["spinn.map", at("map"), ["board", "machine", "deadLinks", "problems"]],
       ["spinn.read", at("read", "sv.clock_ms"), ["board", "place", "address", "hex", "length", "name", "type", "value", "base64"]],
       ["spinn.write", at("write", "sdram+2M", "1"), ["board", "place", "address", "hex", "length", "seconds", "verified"]],
@@ -180,7 +185,7 @@ describe("every verb on a simulated 48-chip board", () => {
       ["spinn.completion", ["completion", "bash"], ["shell", "script"]],
     ];
     for (const [schema, words, members] of verbs) {
-      const run = await spinn([...words, "--json"]);
+      const run = await command([...words, "--json"]);
       expect(run.status, `${words.join(" ")}: ${run.stderr}`).toBe(0);
       const object = jsonOf(run);
       expect(object, words.join(" ")).toMatchObject({ schema, version: 1 });
@@ -233,8 +238,8 @@ describe("every verb on a simulated 48-chip board", () => {
 describe("interrupts", () => {
   it("Ctrl-C in the middle of a transfer: status 130, no file, and said so", async () => {
     await using folder = await temporaryFolder();
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.6.1", "--faults", "slow"]);
-    const child = start(["read", "sdram", "8M", "-o", folder.file("big.bin"), "--host", "127.77.6.1"]);
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", local(3), "--faults", "slow"]);
+    const child = start(["read", "sdram", "8M", "-o", folder.file("big.bin"), "--host", local(3)]);
     const stderr = collect(child.stderr!);
     while ((await readdir(folder.path)).length === 0) await sleep(10);
     child.kill("SIGINT");
@@ -246,9 +251,9 @@ describe("interrupts", () => {
 
   it("a write that is interrupted says what may be half done", async () => {
     await using folder = await temporaryFolder();
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.6.3", "--faults", "slow"]);
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", local(5), "--faults", "slow"]);
     await writeFile(folder.file("big.bin"), Buffer.alloc(1 << 20));
-    const child = start(["write", "sdram+2M", "--input", folder.file("big.bin"), "--host", "127.77.6.3", "--json"]);
+    const child = start(["write", "sdram+2M", "--input", folder.file("big.bin"), "--host", local(5), "--json"]);
     const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)];
     // Nothing tells from outside that the transfer has begun: connecting takes two round trips of 100 ms.
     await sleep(1500);
@@ -260,9 +265,9 @@ describe("interrupts", () => {
   });
 
   it("iobuf --follow ends with Ctrl-C", async () => {
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.6.5"]);
-    await spinn(["load", "fixtures/apps/hello.aplx", "0,0,1", "--host", "127.77.6.5"]);
-    const child = start(["iobuf", "0,0,1", "--follow", "--every", "50ms", "--host", "127.77.6.5"]);
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", local(7)]);
+    await spinn(["load", "fixtures/apps/hello.aplx", "0,0,1", "--host", local(7)]);
+    const child = start(["iobuf", "0,0,1", "--follow", "--every", "50ms", "--host", local(7)]);
     const stdout = collect(child.stdout!);
     while (!stdout().includes("1024 words")) await sleep(10);
     child.kill("SIGINT");
@@ -274,7 +279,7 @@ describe("interrupts", () => {
 
 describe("bad networks", () => {
   it.each(["doubled", "shuffled", "lossy", "busy"])("%s datagrams: the right values, and -v counts what happened", async (faults) => {
-    const host = `127.77.7.${{ doubled: 1, shuffled: 3, lossy: 5, busy: 7 }[faults]}`;
+    const host = local({ doubled: 51, shuffled: 53, lossy: 55, busy: 57 }[faults]!);
     await using folder = await temporaryFolder();
     await using _machine = await Simulated.start(["--board", "spin3", "--host", host, "--faults", faults, "--seed", "3"]);
     const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
@@ -292,7 +297,7 @@ describe("bad networks", () => {
 describe("from no power to results", () => {
   it("a bring-up script, and the same as events", async () => {
     await using folder = await temporaryFolder();
-    const [host, bmp] = ["127.77.8.1", "127.77.8.2"];
+    const [host, bmp] = [local(10), local(101)];
     await using _machine = await Simulated.start([
       "--board",
       "spin5",
@@ -337,21 +342,34 @@ describe("from no power to results", () => {
 
 describe("machines of several boards, old firmware", () => {
   it("triads: each board on its own address, each slot by itself", async () => {
-    const machine = await Simulated.start(["--board", "triads:1x1", "--host", "127.77.9.1", "--bmp-host", "127.77.9.100"]);
-    expect(machine.ready).toMatch(
-      /^ready: 144 chips, .*boards 127\.77\.9\.1:17893 127\.77\.9\.2:17893 127\.77\.9\.3:17893, BMPs 127\.77\.9\.100:17893/,
-    );
-    const info = await spinn(["info", "--host", "127.77.9.1"]);
+    const machine = await Simulated.start(["--board", "triads:1x1", "--host", local(20), "--bmp-host", local(110)]);
+    expect(machine.ready).toMatch(/^ready: 144 chips, .*boards \S+\.20:17893 \S+\.21:17893 \S+\.22:17893, BMPs \S+\.110:17893/);
+    const info = await spinn(["info", "--host", local(20)]);
     expect(info.stdout).toMatch(/12 x 12: 144 chips on 3 boards, a torus/);
-    expect(info.stdout).toMatch(/0,0 at 127\.77\.9\.1\n +4,8 at 127\.77\.9\.\d\n +8,4 at 127\.77\.9\.\d\n/);
-    expect((await spinn(["power", "status", "0-2", "--bmp", "127.77.9.100"])).status).toBe(0);
-    expect((await spinn(["ps", "--counts", "--host", "127.77.9.1"])).stdout).toMatch(/48|144 +RUN/);
+    expect(info.stdout).toMatch(/0,0 at \S+\.20\n +4,8 at \S+\.2[12]\n +8,4 at \S+\.2[12]\n/);
+    expect((await spinn(["power", "status", "0-2", "--bmp", local(110)])).status).toBe(0);
+    expect((await spinn(["ps", "--counts", "--host", local(20)])).stdout).toMatch(/48|144 +RUN/);
     expect(await machine.stop()).toBe(0);
   });
 
+  it("dead parts are found and named", async () => {
+    const host = ["--host", local(40)];
+    await using _machine = await Simulated.start(["--board", "spin5", ...host, "--dead", "7,7", "3,3,5", "1,1:east"]);
+    const info = await spinn(["info", ...host]);
+    expect(info.stdout).toMatch(
+      /dead chips +7,7\ndead cores +3,3 \(16 work\)\ndead links +1,1->2,1 2,1->1,1\nverdict +works, with parts missing/,
+    );
+    expect((await spinn(["map", ...host])).stdout).toMatch(/ x +no chip answers there: 1 chip\n.*dead link 1,1 east to 2,1/s);
+    expect((await spinn(["links", ...host])).stdout).toMatch(/^1,1 +dead +to 2,2/m);
+    expect((await spinn(["doctor", ...host])).stdout).toMatch(/odd +machine +47 of 48 chips.*usable, with 1 oddity/s);
+    const wrong = await spinn(["simulate", "--dead", "1,1:up"]);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toMatch(/links are x,y:east/);
+  });
+
   it("SC&MP 3.4.1 loads by flooding", async () => {
-    await using _machine = await Simulated.start(["--board", "spin3", "--host", "127.77.9.20", "--scamp", "3.4.1"]);
-    const host = ["--host", "127.77.9.20"];
+    await using _machine = await Simulated.start(["--board", "spin3", "--host", local(30), "--scamp", "3.4.1"]);
+    const host = ["--host", local(30)];
     expect((await spinn(["load", "fixtures/apps/hello.aplx", "@all", ...host])).stdout).toMatch(/of 4 chips as app 30/);
     expect((await spinn(["wait", "EXIT", "--for", "10s", ...host])).status).toBe(0);
     expect((await spinn(["info", ...host])).stdout).toMatch(/SC&MP 3\.4\.1/);

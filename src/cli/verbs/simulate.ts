@@ -1,12 +1,13 @@
 import { Option } from "commander";
 import { SpinnError } from "../../errors.js";
-import { formatCore } from "../../machine/index.js";
-import type { FAULT_PRESETS, Faults, ProgramChoice, SimulatedMachineOptions } from "../../simulator/index.js";
+import { type ChipCoordinates, formatCore, LINKS, type Link, linkName } from "../../machine/index.js";
+import type { DeadParts, FAULT_PRESETS, Faults, ProgramChoice, SimulatedMachineOptions } from "../../simulator/index.js";
 import { parsePort } from "../board.js";
 import { readInputFile } from "../file.js";
 import { plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
 import { parseFactor, parseInteger } from "../number.js";
+import { parsePlace } from "../place.js";
 import { usage } from "../usage.js";
 
 interface Options {
@@ -18,6 +19,7 @@ interface Options {
   readonly scamp?: string;
   readonly unbooted?: boolean;
   readonly unpowered?: boolean;
+  readonly dead?: readonly DeadPart[];
   readonly faults?: string;
   readonly seed?: number;
   readonly timeScale?: number;
@@ -40,6 +42,11 @@ export const verb: Verb = {
       )
       .option("--port <n>", "UDP port of SCP, 0 for any free one (default: 17893)", (text) => parseInteger("port", text, 0, 65535))
       .option("--boot-port <n>", "UDP port of the boot ROM (default: 54321)", parsePort)
+      .option(
+        "--dead <parts...>",
+        "parts that do not work: chips x,y, cores x,y,p (physical), links x,y:east; may be repeated",
+        addDeadPart,
+      )
       .addOption(new Option("--scamp <version>", "version of SC&MP that answers (default: 4.0.0)").choices(["4.0.0", "3.4.1"]))
       .option("--unbooted", "wait for a boot image")
       .option("--unpowered", "wait until the BMP switches the boards on, then for a boot image")
@@ -70,6 +77,7 @@ export const verb: Verb = {
       board: options.board ?? "spin5",
       booted: options.unbooted !== true && options.unpowered !== true,
       powered: options.unpowered !== true,
+      ...(options.dead === undefined ? {} : { dead: deadParts(options.dead) }),
       signal: job.signal,
       ...programs,
       ...(options.host === undefined ? {} : { host: options.host }),
@@ -101,6 +109,25 @@ export const verb: Verb = {
 function named(what: string, addresses: readonly string[]): string {
   if (addresses.length === 0) return "";
   return `${what}${addresses.length === 1 ? "" : "s"} ${addresses.join(" ")}`;
+}
+
+type DeadPart = ChipCoordinates & { readonly p?: number; readonly link?: Link };
+
+function addDeadPart(text: string, before: readonly DeadPart[] = []): DeadPart[] {
+  const [where, direction] = text.split(":", 2) as [string, string?];
+  const place = parsePlace(where);
+  if (direction === undefined) return [...before, place];
+  const link = LINKS.find((candidate) => linkName(candidate) === direction);
+  if (link !== undefined && place.p === undefined) return [...before, { x: place.x, y: place.y, link }];
+  throw usage(`--dead: "${text}" is no part of a machine`, `links are ${LINKS.map((candidate) => `x,y:${linkName(candidate)}`).join(" ")}`);
+}
+
+function deadParts(parts: readonly DeadPart[]): DeadParts {
+  return {
+    chips: parts.filter(({ p, link }) => p === undefined && link === undefined),
+    cores: parts.flatMap(({ x, y, p }) => (p === undefined ? [] : [{ x, y, p }])),
+    links: parts.flatMap(({ x, y, link }) => (link === undefined ? [] : [{ x, y, link }])),
+  };
 }
 
 /** Cores that execute what is loaded on them; what a program does that it must not is told on stderr. */
