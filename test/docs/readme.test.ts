@@ -63,9 +63,10 @@ it("the TypeScript is right as it stands", async () => {
       return file;
     });
     expect(files.length).toBe(2);
-    const options = "--ignoreConfig --noEmit --strict --target es2022 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck".split(
-      " ",
-    );
+    const options =
+      "--ignoreConfig --noEmit --strict --target es2022 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck".split(
+        " ",
+      );
     await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...options, ...files], { cwd: root }).catch(
       (error: { stdout: string }) => {
         throw new Error(error.stdout);
