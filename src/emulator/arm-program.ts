@@ -130,17 +130,21 @@ export class ArmProgram implements ScheduledCore {
     });
     machine.add(this);
     this.#pace.start();
+    this.#pace.nudge();
   }
 
   onSignal(signal: number): void {
+    this.#pace.nudge();
     if (!this.chip.sendSignal(this.#context!.p, signal)) this.#report(`signal ${signal} was lost: the core does not empty its mailbox`);
   }
 
   onSdp(message: SdpLike): void {
+    this.#pace.nudge();
     if (!this.chip.sendMessage(this.#context!.p, message)) this.#report("a message was lost: the core does not empty its mailbox");
   }
 
   onMulticast(key: number, payload: number | undefined): void {
+    this.#pace.nudge();
     this.core.deliver({ control: payload === undefined ? 0 : 2, key, payload }, 7);
   }
 

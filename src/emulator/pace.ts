@@ -2,8 +2,10 @@ import type { ArmMachine } from "./arm-machine.js";
 
 /** Wall time one turn may take before the host's sockets are served again, ms. */
 const BUDGET_MS = 5;
-/** Time between two turns when nobody is in a hurry, ms. */
+/** Time between two turns while something happens, ms. */
 const TURN_MS = 1;
+/** And while everybody sleeps: the machine's time may stand still so long for whoever reads it from outside, ms. */
+const REST_MS = 10;
 /** Real time a machine that cannot keep up may lag behind before it stops trying to catch up, ms. */
 const MAX_LAG_MS = 100;
 
@@ -16,6 +18,7 @@ export class Pace {
   /** Clock the machine should have reached. */
   #target = 0;
   #last = 0;
+  #resting = false;
 
   /** `speed`: 1 is real time, Infinity as fast as the host can, 0 leaves time to the machine's owner. `onFailure`: the emulator itself failed; the machine stands still. */
   constructor(machine: ArmMachine, speed: number, onFailure: (error: unknown) => void) {
@@ -32,7 +35,16 @@ export class Pace {
     this.#timer = setTimeout(() => this.#turn(), TURN_MS);
   }
 
+  /** Something came from outside: the next turn is now. */
+  nudge(): void {
+    if (!this.#resting) return;
+    this.#resting = false;
+    clearTimeout(this.#timer as NodeJS.Timeout);
+    this.#timer = setImmediate(() => this.#turn());
+  }
+
   #turn(): void {
+    this.#resting = false;
     this.#timer = undefined;
     if (this.#machine.coreCount === 0) return;
     let hurry = false;
@@ -42,7 +54,14 @@ export class Pace {
       this.#onFailure(error);
       return;
     }
-    this.#timer = hurry ? setImmediate(() => this.#turn()) : setTimeout(() => this.#turn(), TURN_MS);
+    if (hurry) {
+      this.#timer = setImmediate(() => this.#turn());
+      return;
+    }
+    const quietMs = (this.#machine.nextEvent - this.#machine.now) / (1000 * this.#machine.clockMhz * Math.min(this.#speed, 1000));
+    const delayMs = Math.min(Math.max(quietMs, TURN_MS), REST_MS);
+    this.#resting = delayMs > TURN_MS;
+    this.#timer = setTimeout(() => this.#turn(), delayMs);
   }
 
   /** `true`: there is more to run at once. */

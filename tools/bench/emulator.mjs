@@ -44,7 +44,7 @@ const ask = (x, y, command, arg1, arg2, arg3, data = new Uint8Array()) =>
   });
 const echo = readFileSync(new URL("../../fixtures/apps/echo.aplx", import.meta.url));
 const share = async () => {
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await new Promise((resolve) => setTimeout(resolve, 4000)); // until every core has answered the watchdog often enough to be compiled
   const [before, clock, started] = [process.cpuUsage(), machine.now, performance.now()];
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const { user, system } = process.cpuUsage(before);
