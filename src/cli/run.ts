@@ -47,7 +47,8 @@ export async function run(words: readonly string[], streams: Streams, interrupts
     terminal.progress.clear();
     if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.DONE;
     if (interrupts.received !== undefined) return sayInterrupted(terminal, name, job, interrupts);
-    return fail(terminal, name !== undefined && name in VERBS ? name : undefined, failureOf(error), options);
+    const known = name !== undefined && Object.hasOwn(VERBS, name) ? name : undefined;
+    return fail(terminal, known, failureOf(error, known), options);
   }
 }
 
