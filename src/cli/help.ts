@@ -6,6 +6,7 @@ import type { ColourChoice, OutputStream } from "./terminal.js";
 /** Options that every verb takes. */
 export interface GlobalOptions {
   readonly json?: boolean;
+  readonly ndjson?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
   readonly debug?: boolean;
@@ -33,6 +34,7 @@ export function verbCommand(name: string, purpose: string, verb: Verb, stdout: O
 function addGlobalOptions(command: Command): Command {
   return command
     .option("--json", "one JSON object on stdout, nothing else")
+    .option("--ndjson", "for what goes on: one JSON object per line, as it happens")
     .option("-q, --quiet", "only data and errors")
     .option("-v, --verbose", "also transport counters, on stderr")
     .option("--no-progress", "no progress line")

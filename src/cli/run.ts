@@ -28,7 +28,7 @@ export async function run(words: readonly string[], streams: Streams, interrupts
     return print(streams, programHelp(VERBS));
   let terminal = new Terminal(streams);
   let job: Job | undefined;
-  let options: GlobalOptions = { json: words.includes("--json"), debug: words.includes("--debug") };
+  let options: GlobalOptions = { json: words.includes("--json") || words.includes("--ndjson"), debug: words.includes("--debug") };
   try {
     if (name === undefined) throw usage("no verb is named", "spinn --help lists them");
     const verb = await loadVerb(name);
@@ -37,7 +37,7 @@ export async function run(words: readonly string[], streams: Streams, interrupts
     command.parse([...words.slice(0, place), ...words.slice(place + 1)], { from: "user" });
     options = command.opts<GlobalOptions>();
     terminal = new Terminal(streams, { colour: options.color, progress: options.progress, quiet: options.quiet });
-    const json = options.json === true || command.opts<{ ndjson?: boolean }>().ndjson === true;
+    const json = options.json === true || options.ndjson === true;
     job = new Job(name, VERBS, terminal, interrupts.signal, { json, verbose: options.verbose === true });
     const status = (await verb.run(job, command)) ?? ExitStatus.DONE;
     terminal.progress.clear();
@@ -47,7 +47,8 @@ export async function run(words: readonly string[], streams: Streams, interrupts
     terminal.progress.clear();
     if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.DONE;
     if (interrupts.received !== undefined) return sayInterrupted(terminal, name, job, interrupts);
-    return fail(terminal, name !== undefined && name in VERBS ? name : undefined, failureOf(error), options);
+    const known = name !== undefined && Object.hasOwn(VERBS, name) ? name : undefined;
+    return fail(terminal, known, failureOf(error, known), options);
   }
 }
 
@@ -63,7 +64,7 @@ async function loadVerb(name: string): Promise<Verb> {
 
 function fail(terminal: Terminal, verb: string | undefined, failure: Failure, options: GlobalOptions): number {
   terminal.complain(terminal.paintTalk("bad", failureText(verb, failure, options.debug === true)));
-  if (options.json) terminal.out(`${toJson(failureJson(verb, failure))}\n`);
+  if (options.json || options.ndjson) terminal.out(`${toJson(failureJson(verb, failure))}\n`);
   return failure.status;
 }
 

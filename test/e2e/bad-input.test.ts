@@ -35,7 +35,7 @@ describe("mistakes of a person end with status 2 before any packet leaves", () =
     ["one word too many", ["read", "sdram", "4", "5", "--host", host], /one word too many/],
     ["power ON", ["power", "ON", "0", "--bmp", host], /did you mean on/],
     ["power onn", ["power", "onn", "0", "--bmp", host], /did you mean on/],
-    ["power without slots", ["power", "off", "--bmp", host], /missing required argument 'slots'/],
+    ["power without slots", ["power", "off", "--bmp", host], /slots: missing\n +spinn help power/],
     ["a slot that no frame has", ["power", "off", "24", "--bmp", host], /slot must be from 0 to 23/],
     ["an image that is not there", ["load", "nothing.aplx", "0,0,1", "--host", host], /there is no such file/],
     ["an image that is no APLX", ["load", "package.json", "0,0,1", "--host", host], /APLX/],

@@ -20,8 +20,9 @@ interface Options {
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
+      .usage("[x,y | x,y,p] ADDRESS [LENGTH] [options]")
       .argument(
-        "<words...>",
+        "[words...]",
         `[chip x,y | core x,y,p] ADDRESS [LENGTH in bytes]
 the chip is the root chip unless named; an address is 0x60240000, sdram, sysram+0x40, sv.clock_ms, vcpu[3].app_name;
 a length is 256, 0x100, 4K, 2M (default: ${DEFAULT_BYTES}, or the size of what is named)`,
