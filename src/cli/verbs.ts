@@ -39,6 +39,7 @@ export const VERBS: VerbTable = {
   router: entry(NETWORK, "show what routers have counted", () => import("./verbs/router.js")),
   routes: entry(NETWORK, "show, load or clear the multicast routes of a chip", () => import("./verbs/routes.js")),
   tags: entry(NETWORK, "show and set IP tags", () => import("./verbs/tags.js")),
+  stream: entry(NETWORK, "follow a running simulation: frames over IMD, or live events", () => import("./verbs/stream.js")),
   power: entry(BOARD, "switch boards on and off, and say whether they are", () => import("./verbs/power.js")),
   reset: entry(BOARD, "reset boards", () => import("./verbs/reset.js")),
   sensors: entry(BOARD, "show voltages, temperatures and fans, with verdicts", () => import("./verbs/sensors.js")),

@@ -24,7 +24,7 @@ interface Options {
   readonly seed?: number;
   readonly timeScale?: number;
   readonly record?: string;
-  readonly cores?: "arm" | "stock";
+  readonly cores?: "arm" | "stock" | "live";
 }
 
 export const verb: Verb = {
@@ -56,10 +56,10 @@ export const verb: Verb = {
         parseFactor("--time-scale", text),
       )
       .addOption(
-        new Option("--cores <kind>", "what cores run: the loaded ARM binary (arm), or an idle application (stock) (default: arm)").choices([
-          "arm",
-          "stock",
-        ]),
+        new Option(
+          "--cores <kind>",
+          "what cores run: the loaded ARM binary (arm), an idle application (stock), or one that sends and takes live events, through tag 1 (live) (default: arm)",
+        ).choices(["arm", "stock", "live"]),
       )
       .option("--record <file>", "write every datagram to a file for Wireshark (pcap)"),
   examples: [
@@ -71,7 +71,7 @@ export const verb: Verb = {
   async run(job, command) {
     const options = command.opts<Options>();
     const { SimulatedMachine } = await import("../../simulator/index.js");
-    const programs = options.cores === "stock" ? {} : { programs: await armCores(job) };
+    const programs = options.cores === "stock" ? {} : { programs: await (options.cores === "live" ? liveCores() : armCores(job)) };
     const faults = options.faults === undefined ? undefined : await readFaults(options.faults);
     await using machine = await SimulatedMachine.start({
       board: options.board ?? "spin5",
@@ -134,6 +134,12 @@ function deadParts(parts: readonly DeadPart[]): DeadParts {
 async function armCores(job: Job): Promise<ProgramChoice> {
   const { armProgram } = await import("../../emulator/index.js");
   return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
+}
+
+/** Cores that fire 1000 events a second each, 100 atoms in turn, and take events on SDP port 1. */
+async function liveCores(): Promise<ProgramChoice> {
+  const { liveEvents } = await import("../../simulator/index.js");
+  return () => liveEvents({ eventsPerStep: 1, prefix: 0 });
 }
 
 /** Until Ctrl-C or SIGTERM: the usual way to end it, so no error. */
