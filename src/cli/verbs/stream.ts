@@ -27,7 +27,6 @@ export const verb: Verb = {
       .option("--count <n>", "end when so many frames or events came; fewer are status 1", (text) =>
         parseInteger("--count", text, 1, 2 ** 48),
       )
-      .option("--ndjson", "print a JSON object per frame or event; so it is without --out, --report, --raster and --svg")
       .option("-o, --out <file>", "write everything to a compact binary file (FrameFileReader of spinnkit/stream reads it)")
       .option("--rotate <size>", "--out: begin a new file, name.0000.ext and so on, at this size", (text) =>
         parseInteger("--rotate", text, 1024, MAX_SIZE),
