@@ -21,7 +21,10 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
-      .argument("<source>", "imd: frames of a molecular simulation; events: live events (spikes) of a board")
+      .argument(
+        "<source>",
+        "imd: frames of a molecular simulation; events: live events (spikes) of a board. Each is a line of JSON on stdout, unless --out, --report, --raster or --svg takes them; with --ndjson it is in any case",
+      )
       .argument("[server]", "imd: HOST:PORT where the simulation listens")
       .option("--for <time>", "end after this time", parseEnd)
       .option("--count <n>", "end when so many frames or events came; fewer are status 1", (text) =>
