@@ -129,6 +129,13 @@ export class Chip {
     return this.sv("alloc_tag") + 4 * ((appId << 8) | tag);
   }
 
+  /** A route with the cores' physical numbers, as the router's registers have it, for one with virtual ones. Cores that are not there fall away. */
+  physicalRoute(route: number): number {
+    let physical = route & ~(0x3ffff << 6);
+    for (const [p, core] of this.v2p.entries()) if ((route >>> (6 + p)) & 1) physical |= 1 << (6 + core);
+    return physical >>> 0;
+  }
+
   /** The chip has lost its supply: its programs end, and nobody answers any more. */
   die(): void {
     this.dead = true;
@@ -180,7 +187,9 @@ export class Chip {
     for (let i = 0; i < sharedCount; i += 1)
       memory.writeWord(shared + i * SHARED_BUFFER, i + 1 < sharedCount ? shared + (i + 1) * SHARED_BUFFER : 0);
 
-    const routes = new RoutingTable(memory, router, routerCopy, SYSRAM + SV_OFFSET + 0xe0, this.#signalRoute());
+    const routes = new RoutingTable(memory, router, routerCopy, SYSRAM + SV_OFFSET + 0xe0, this.#signalRoute(), (route) =>
+      this.physicalRoute(route),
+    );
     const state = { memory, router, routes, cores: makeCores(this.v2p, memory), sdram, sysram, system };
     const pointers = {
       sysram_heap: sysram.root,
