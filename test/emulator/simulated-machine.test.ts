@@ -94,6 +94,26 @@ describe("applications of a simulated machine on emulated cores", () => {
     expect(troubles).toEqual([]);
   });
 
+  it("LEDs are pins: whoever sets them, host or core, before and after cores execute", async () => {
+    await open();
+    const chip = () => machine.chip(0, 0);
+    const led = (orders: number) => client.ask({ command: 25, arg1: orders });
+    const pin = (register: number, pins: number) => client.write(0xf200_0000 + register, new Uint8Array(Uint32Array.of(pins).buffer));
+    expect(chip().leds).toBe(0);
+    await led(0b1100);
+    expect(chip().leds).toBe(2);
+    await pin(0x4c, 1);
+    expect(chip().leds).toBe(3);
+    await load("hello", 1 << 3);
+    await until(async () => (await state(3)) === CoreState.EXIT);
+    expect(chip().leds).toBe(3);
+    await pin(0x48, 0x20);
+    expect(chip().leds).toBe(1);
+    await led(0b0101);
+    expect(chip().leds).toBe(2);
+    expect((await client.word(0xf200_0040)) & 0x21).toBe(1);
+  });
+
   it("echo: messages from the host come back, EXIT ends it", async () => {
     await open();
     await load("echo", 1 << 6);
