@@ -31,9 +31,9 @@ describe("the line of a person who watches", () => {
         { ...source, lastStep: 9 },
       ],
     };
-    expect(eventLine({ taken: 12_345, perSecond: 999.6, stats: seen })).toBe("12.3k events  step 9  1.00k/s  buffer 0%, none dropped");
+    expect(eventLine({ taken: 12_345, perSecond: 999.6, stats: seen })).toBe("12.3k events  step 9  1.00k/s  buffer 0%, none dropped here");
     expect(eventLine({ taken: 1, perSecond: 0.25, stats: { ...seen, sources: [], droppedEvents: 64, malformed: 1 } })).toBe(
-      "1 events  0.3/s  buffer 0%, 64 dropped, 1 malformed",
+      "1 events  0.3/s  buffer 0%, 64 dropped here, 1 malformed",
     );
   });
 });
