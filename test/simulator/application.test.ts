@@ -169,6 +169,9 @@ describe("applications", () => {
     expect(await client.word(copy + 16 * first + 4)).toBe(route);
     expect(await client.word(0xe1004000 + 4 * first)).toBe((1 << (6 + physical)) | 4);
     expect(await client.word(0xe1004000 + 4 * (first + 1))).toBe(0xff000000);
+    // Each entry that is loaded is marked as the application's, not only the first of its block.
+    await client.ask({ command: 29, arg1: 0x00011e02, arg2: 0x67800000, arg3: first + 1 });
+    expect([...(await client.read(copy + 16 * (first + 1) + 2, 2))]).toEqual([30, 0x80]);
     // The monitor's own entry for signals: 16 application cores and no third one.
     expect((await client.word(copy + 4)) >>> 6).toBe(0x1fffe);
     expect((await client.word(0xe1004000)) >>> 6).toBe(0x3fff6);
