@@ -5,6 +5,7 @@ export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/e2e/build.ts"],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: "node_modules/.cache/spinnkit/tests.json" }]] : ["default"],

@@ -49,17 +49,20 @@ export function parseSlots(text: string): number[] {
   return [...slots].sort((a, b) => a - b);
 }
 
-/** Asks before something that disturbs others. Without a terminal, or when the answer is no, nothing is done: status 8. */
-export async function confirm(job: Job, question: string, yes: boolean | undefined): Promise<void> {
+/** Says what will happen and asks whether to go on. Without a terminal, or when the answer is no, nothing is done: status 8. */
+export async function confirm(job: Job, what: string, yes: boolean | undefined): Promise<void> {
   if (yes) return;
   if (!job.terminal.isInteractive) {
-    throw new SpinnError("ERR_SPINN_REFUSED", `${question} Nobody is there to ask`, { hint: "if you mean it, add --yes" });
+    throw new SpinnError("ERR_SPINN_REFUSED", `${what}, and there is no terminal to ask on`, { hint: "if you mean it, add --yes" });
   }
   const { createInterface } = await import("node:readline/promises");
   const line = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await line.question(`${question} [y/N] `, { signal: job.signal });
+    const answer = await line.question(`${what}. Go on? [y/N] `, { signal: job.signal });
     if (/^y(es)?$/i.test(answer.trim())) return;
+  } catch (cause) {
+    // Ctrl-C at a prompt arrives here and not as a signal: the terminal is in raw mode.
+    throw new SpinnError("ERR_SPINN_ABORTED", "interrupted; nothing was sent", { cause });
   } finally {
     line.close();
   }

@@ -15,8 +15,8 @@ export interface Failure {
 }
 
 /** Everything that can be thrown, as one shape. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof CommanderError) return failureOf(fromCommander(error));
+export function failureOf(error: unknown, verb?: string): Failure {
+  if (error instanceof CommanderError) return failureOf(fromCommander(error, verb));
   if (error instanceof SpinnError) {
     const { code, message, hint, stack } = error;
     return { status: statusOf(error), code, message, hint, details: error.toJSON(), stack: withCauses(error, stack) };
@@ -47,10 +47,11 @@ export function failureJson(verb: string | undefined, failure: Failure): Record<
 }
 
 /** Commander's complaints, in our form: `error: unknown option '--x'` and a suggestion on a second line. */
-function fromCommander(error: CommanderError): SpinnError {
+function fromCommander(error: CommanderError, verb = "VERB"): SpinnError {
   const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const hint = rest.join(" ").replace(/^\(|\)$/g, "");
-  return usage(first.trim(), hint === "" ? "spinn help VERB shows how it is used" : hint);
+  const words = first.trim().replace(/^missing required argument '(.*)'$/, "$1: missing");
+  return usage(words, hint === "" ? `spinn help ${verb} shows how it is used` : hint);
 }
 
 function withCauses(error: Error, stack: string | undefined): string {

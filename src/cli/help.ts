@@ -1,11 +1,12 @@
 import { Command, Option } from "commander";
 import type { Verb, VerbTable } from "./job.js";
 import { STATUS_WORDS } from "./status.js";
-import type { ColourChoice } from "./terminal.js";
+import type { ColourChoice, OutputStream } from "./terminal.js";
 
 /** Options that every verb takes. */
 export interface GlobalOptions {
   readonly json?: boolean;
+  readonly ndjson?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
   readonly debug?: boolean;
@@ -15,12 +16,12 @@ export interface GlobalOptions {
 }
 
 /** The command of one verb, with the options that every verb has, and its whole help. */
-export function verbCommand(name: string, purpose: string, verb: Verb): Command {
+export function verbCommand(name: string, purpose: string, verb: Verb, stdout: OutputStream = process.stdout): Command {
   const command = new Command(`spinn ${name}`)
     .description(purpose)
     .exitOverride()
-    .configureOutput({ writeErr: () => {}, outputError: () => {} });
-  const helpWidth = Math.min(process.stdout.columns || 100, 120);
+    .configureOutput({ writeOut: (text) => void stdout.write(text), writeErr: () => {}, outputError: () => {} });
+  const helpWidth = Math.min(stdout.columns || 100, 120);
   command.configureHelp({
     helpWidth,
     optionDescription: (option) => option.description,
@@ -33,6 +34,7 @@ export function verbCommand(name: string, purpose: string, verb: Verb): Command 
 function addGlobalOptions(command: Command): Command {
   return command
     .option("--json", "one JSON object on stdout, nothing else")
+    .option("--ndjson", "for what goes on: one JSON object per line, as it happens")
     .option("-q, --quiet", "only data and errors")
     .option("-v, --verbose", "also transport counters, on stderr")
     .option("--no-progress", "no progress line")

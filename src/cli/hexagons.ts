@@ -9,6 +9,7 @@ import {
   linkName,
   type Machine,
 } from "../machine/index.js";
+import { plural } from "./format.js";
 import type { Meaning } from "./terminal.js";
 
 /** What is shown of a chip. */
@@ -92,7 +93,12 @@ export function hexagonText(machine: Machine, columns: number, paint: Paint): st
       row += `${" ".repeat(Math.max(0, at - column))}${colour(viewOf(machine, chip), words, paint)}`;
       column = Math.max(column, at) + words.length;
     }
-    rows.push(row.trimEnd());
+    const xs = chips.filter((candidate) => candidate.y === y).map((candidate) => candidate.x);
+    const end = (right - left + 2) * pitch + label;
+    const range = `  x ${Math.min(...xs)}-${Math.max(...xs)}`;
+    rows.push(
+      end + range.length <= columns ? `${row}${" ".repeat(Math.max(0, end - label - column))}${paint("faint", range)}` : row.trimEnd(),
+    );
   }
   return rows.map((row) => `${row}\n`).join("");
 }
@@ -105,7 +111,7 @@ export function legend(machine: Machine, paint: Paint): string {
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   const words: Readonly<Record<ChipView["kind"], string>> = {
-    free: "17    chip with 17 free cores",
+    free: "17    so many cores are free",
     running: "r16   16 cores run",
     waiting: "w16   16 cores wait or pause",
     finished: "e16   16 cores have ended",
@@ -114,7 +120,8 @@ export function legend(machine: Machine, paint: Paint): string {
   };
   const shown = (Object.keys(words) as ChipView["kind"][]).filter((kind) => kinds.has(kind) || kind === "free");
   const lines = shown.map(
-    (kind) => `  ${colour({ kind, cores: 0, isEthernet: false }, words[kind], paint)}${kinds.has(kind) ? `: ${kinds.get(kind)} such` : ""}`,
+    (kind) =>
+      `  ${colour({ kind, cores: 0, isEthernet: false }, words[kind], paint)}${kinds.has(kind) ? `: ${plural(kinds.get(kind)!, "chip")}` : ""}`,
   );
   return `${[...lines, "  [ ]   Ethernet chip", ...deadLinks(machine).map((link) => `  dead link ${link}`)].join("\n")}\n`;
 }

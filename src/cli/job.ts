@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 import type { Terminal } from "./terminal.js";
 
+/** Members of a result; the envelope's own two names are not free. */
+export type ResultData = Readonly<Record<string, unknown>> & { readonly schema?: never; readonly version?: never };
+
 /** One run of a verb: where its results go, and when it has to stop. */
 export class Job {
   readonly verb: string;
@@ -38,7 +41,7 @@ export class Job {
    * What the verb found: one JSON object with `schema` and `version`, or text. For a verb that streams, each object is one line.
    * Members of an object are never renamed or removed within a version.
    */
-  result(data: Readonly<Record<string, unknown>>, text: () => string | Uint8Array, kind = this.verb): void {
+  result(data: ResultData, text: () => string | Uint8Array, kind = this.verb): void {
     if (this.isJson) this.terminal.out(`${toJson({ schema: `spinn.${kind}`, version: 1, ...data })}\n`);
     else this.terminal.out(text());
   }

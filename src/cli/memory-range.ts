@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { checkRange, type NamedAddress, parseAddress } from "./address.js";
 import { parseNumber } from "./number.js";
 import { looksLikePlace, type Place, parsePlace } from "./place.js";
@@ -35,8 +34,4 @@ export function parseLength(address: NamedAddress, text: string | undefined, def
 /** Throws `ERR_SPINN_ARGUMENT` when more words stand there than a verb takes. */
 export function noMore(rest: readonly string[], from: number): void {
   if (rest.length > from) throw usage(`"${rest[from]}" is one word too many`);
-}
-
-export function wordsOf(command: Command): readonly string[] {
-  return command.args;
 }

@@ -18,42 +18,62 @@ export interface TerminalOptions {
   readonly quiet?: boolean | undefined;
 }
 
+/** A stream that text goes to; a terminal says so, and how wide it is. */
+export interface OutputStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  /** Bytes that have not left yet. */
+  readonly writableLength: number;
+  write(data: string | Uint8Array, done?: () => void): unknown;
+  on(event: "error", listener: (error: NodeJS.ErrnoException) => void): unknown;
+}
+
+/** Where a run reads and writes: the process's own, or a test's. */
+export interface Streams {
+  readonly stdin: { readonly isTTY?: boolean | undefined };
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+}
+
 /** stdout for data, stderr for talk, and what is known about both. */
 export class Terminal {
   readonly progress: ProgressLine;
   /** Fires when nobody reads stdout any more: whatever streams to it can stop. */
   readonly outputGone: AbortSignal;
+  readonly #streams: Streams;
   readonly #quiet: boolean;
   readonly #colourOut: boolean;
   readonly #colourErr: boolean;
   readonly #gone = new AbortController();
   #failure: SpinnError | undefined;
 
-  constructor(options: TerminalOptions = {}) {
+  constructor(streams: Streams, options: TerminalOptions = {}) {
+    this.#streams = streams;
     this.#quiet = options.quiet ?? false;
-    this.#colourOut = hasColour(process.stdout, options.colour);
-    this.#colourErr = hasColour(process.stderr, options.colour);
+    this.#colourOut = hasColour(streams.stdout, options.colour);
+    this.#colourErr = hasColour(streams.stderr, options.colour);
     this.outputGone = this.#gone.signal;
-    this.progress = new ProgressLine(process.stderr, { enabled: !this.#quiet && options.progress !== false });
-    process.stdout.on("error", (error: NodeJS.ErrnoException) => this.#onOutputError(error));
-    process.stderr.on("error", () => {});
+    this.progress = new ProgressLine(streams.stderr, { enabled: !this.#quiet && options.progress !== false });
+    streams.stdout.on("error", (error) => this.#onOutputError(error));
+    streams.stderr.on("error", () => {});
   }
 
   /** Columns of the terminal that stdout is; unlimited for a file or a pipe. */
   get columns(): number {
-    return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+    const { stdout } = this.#streams;
+    return stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
   }
 
   /** Whether a person sits at both ends: only then a question can be asked. */
   get isInteractive(): boolean {
-    return process.stdin.isTTY === true && process.stderr.isTTY === true;
+    return this.#streams.stdin.isTTY === true && this.#streams.stderr.isTTY === true;
   }
 
   /** Data. */
   out(text: string | Uint8Array): void {
     if (text.length === 0 || this.#gone.signal.aborted) return;
     this.progress.clear();
-    process.stdout.write(text);
+    this.#streams.stdout.write(text);
   }
 
   /** Talk: silent with `--quiet`. */
@@ -64,7 +84,7 @@ export class Terminal {
   /** Errors and warnings: never silent. */
   complain(words: string): void {
     this.progress.clear();
-    process.stderr.write(`${words}\n`);
+    this.#streams.stderr.write(`${words}\n`);
   }
 
   /** Text for stdout, in the colour of its meaning. */
@@ -79,10 +99,10 @@ export class Terminal {
 
   /** Waits until stdout has taken everything; throws `ERR_SPINN_FILE` when it could not. A reader that went away is no error. */
   async flush(): Promise<void> {
-    if (process.stdout.writableLength > 0 && !this.#gone.signal.aborted) {
+    if (this.#streams.stdout.writableLength > 0 && !this.#gone.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.outputGone.addEventListener("abort", () => resolve(), { once: true });
-        process.stdout.write("", () => resolve());
+        this.#streams.stdout.write("", () => resolve());
       });
     }
     // A synchronous stdout (a file) reports its error in the next turn.
@@ -101,7 +121,7 @@ export class Terminal {
   }
 }
 
-function hasColour(stream: NodeJS.WriteStream, choice: ColourChoice = "auto"): boolean {
+function hasColour(stream: OutputStream, choice: ColourChoice = "auto"): boolean {
   if (choice !== "auto") return choice === "always";
   return stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
 }

@@ -8,6 +8,7 @@ const MEMORY = "Memory";
 const APPLICATIONS = "Applications";
 const NETWORK = "Packets";
 const BOARD = "Power and sensors (through the BMP)";
+const LAB = "A board that others use too";
 const HELP = "Help";
 
 /** Every verb, in the order of the help. */
@@ -20,6 +21,8 @@ export const VERBS: VerbTable = {
   info: entry(MACHINE, "say what is there: a board or a BMP, its parts and what is odd", () => import("./verbs/info.js")),
   map: entry(MACHINE, "draw the machine, in the terminal or as SVG", () => import("./verbs/map.js")),
   ps: entry(MACHINE, "list cores, their states and applications", () => import("./verbs/ps.js")),
+  registers: entry(MACHINE, "show what a core left when it crashed, and what its error means", () => import("./verbs/registers.js")),
+  links: entry(MACHINE, "show links that do not work, or where links lead", () => import("./verbs/links.js")),
   leds: entry(MACHINE, "switch LEDs of a chip", () => import("./verbs/leds.js")),
   bench: entry(MACHINE, "measure how fast memory is written and read", () => import("./verbs/bench.js")),
   read: entry(MEMORY, "read memory, or a system variable by name", () => import("./verbs/read.js")),
@@ -37,9 +40,17 @@ export const VERBS: VerbTable = {
   router: entry(NETWORK, "show what routers have counted", () => import("./verbs/router.js")),
   routes: entry(NETWORK, "show, load or clear the multicast routes of a chip", () => import("./verbs/routes.js")),
   tags: entry(NETWORK, "show and set IP tags", () => import("./verbs/tags.js")),
+  stream: entry(NETWORK, "follow a running simulation: frames over IMD, or live events", () => import("./verbs/stream.js")),
   power: entry(BOARD, "switch boards on and off, and say whether they are", () => import("./verbs/power.js")),
   reset: entry(BOARD, "reset boards", () => import("./verbs/reset.js")),
   sensors: entry(BOARD, "show voltages, temperatures and fans, with verdicts", () => import("./verbs/sensors.js")),
+  serve: entry(LAB, "serve a board to others: calls and live state, as an ARTIQ controller", () => import("./verbs/serve.js")),
+  runs: entry(LAB, "list what a controller runs, has run and will run", () => import("./verbs/runs.js")),
+  watch: entry(LAB, "follow a run until it ends", () => import("./verbs/watch.js")),
+  pause: entry(LAB, "pause a run at its next safe point", () => import("./verbs/pause.js")),
+  resume: entry(LAB, "let a paused run go on", () => import("./verbs/resume.js")),
+  step: entry(LAB, "let a paused run go on for a step", () => import("./verbs/step.js")),
+  "stop-run": entry(LAB, "ask a run to end", () => import("./verbs/stop-run.js")),
   help: entry(HELP, "explain a verb, or a topic: boards, places, addresses, output, status, safety", () => import("./verbs/help.js")),
   completion: entry(HELP, "print a completion script for bash, zsh or fish", () => import("./verbs/completion.js")),
 };

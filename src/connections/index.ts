@@ -8,6 +8,7 @@ export {
   type ListenerCounters,
 } from "./connection-listener.js";
 export type { DatagramChannel, DatagramListener, DatagramSender } from "./datagram-channel.js";
+export { EIEIOConnection, type EIEIOConnectionOptions } from "./eieio-connection.js";
 export type { PipelineCounters } from "./pipeline-counters.js";
 export { SCAMPConnection, type SCAMPConnectionOptions } from "./scamp-connection.js";
 export { type SCPCallback, type SCPErrorCallback, SCPRequestPipeLine, type SCPRequestPipeLineOptions } from "./scp-request-pipe-line.js";

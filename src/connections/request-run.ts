@@ -21,6 +21,8 @@ export interface RequestRun {
   over: boolean;
   /** The iterator itself threw, or the pipeline was closed, before a request was made. */
   broken(error: unknown): void;
+  /** Set by the pipeline: called when the run ends while requests of it may be in flight. */
+  onAbandoned: (() => void) | undefined;
 }
 
 /** Many requests, one promise. */
@@ -32,6 +34,7 @@ export class BulkRun implements RequestRun {
   #unanswered = 0;
   exhausted = false;
   over = false;
+  onAbandoned: (() => void) | undefined;
 
   constructor(
     requests: Iterable<ScpRequest<unknown>>,
@@ -78,6 +81,7 @@ export class BulkRun implements RequestRun {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     if (!this.exhausted) this.#requests.return?.();
     settle();
+    if (this.#unanswered > 0) this.onAbandoned?.();
   }
 }
 
@@ -89,6 +93,7 @@ export class SingleRun<T> implements RequestRun {
   readonly #onEntered: (() => void) | undefined;
   readonly #signal: AbortSignal | undefined;
   over = false;
+  onAbandoned: (() => void) | undefined;
 
   get exhausted(): boolean {
     return this.#request === undefined;
@@ -131,7 +136,10 @@ export class SingleRun<T> implements RequestRun {
     this.#end(() => this.#onFailure(error));
   }
 
-  readonly #onAbort = (): void => this.#end(() => this.#onFailure(abortError(this.#signal!)));
+  readonly #onAbort = (): void => {
+    this.#end(() => this.#onFailure(abortError(this.#signal!)));
+    this.onAbandoned?.();
+  };
 
   #end(settle: () => void): void {
     if (this.over) return;

@@ -1,8 +1,9 @@
-import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
+import { checkInteger, type SpinnError, throwIfAborted } from "../errors.js";
 import type { ScpRequest } from "../wire/request.js";
 import { ReturnCode, returnCodeInfo } from "../wire/return-code.js";
 import { SCP_REPLY_OFFSET } from "../wire/scp.js";
 import type { DatagramChannel, DatagramListener } from "./datagram-channel.js";
+import { Failures } from "./failures.js";
 import { type PipelineCounters, PipelineTally } from "./pipeline-counters.js";
 import { BulkRun, type RequestRun, SingleRun } from "./request-run.js";
 import { RoundTrip } from "./round-trip.js";
@@ -48,6 +49,11 @@ const REORDER_MS = 0.1;
  * the request, round trip after round trip, and would use up the retries within milliseconds while others are served.
  */
 const EARLY_REPEAT_LIMIT = 5;
+/**
+ * A request whose caller has gone keeps its place until the board has answered, or for so long, ms: SC&MP gives up a transient tag after
+ * 2.56 s (time-out code 9), so the place is free on the board too.
+ */
+const ABANDONED_MS = 2560;
 /** First pause after a busy code, ms; doubles with each one, up to `BUSY_CEILING_MS`, spread by up to a quarter so that several do not come back together. SpiNNMan stops everything for 100 ms. */
 const BUSY_PAUSE_MS = 1;
 const BUSY_CEILING_MS = 100;
@@ -66,6 +72,7 @@ const CLEAN_REST_WAITS = 4;
  */
 export class SCPRequestPipeLine {
   readonly connection: DatagramChannel;
+  readonly #failures: Failures;
   readonly #nRetries: number;
   /** Repeats of a request that may be early ones: half of its retries at most. */
   readonly #earlyRepeats: number;
@@ -104,6 +111,7 @@ export class SCPRequestPipeLine {
     const nChannels = options.nChannels === undefined ? 1 : options.nChannels;
     const waits = options.intermediateChannelWaits === undefined ? (nChannels === 1 ? 0 : null) : options.intermediateChannelWaits;
     this.connection = connection;
+    this.#failures = new Failures(connection.remote);
     this.#window = new SendWindow(nChannels, waits);
     this.#nRetries = checkInteger("nRetries", options.nRetries ?? 10, 0, 1000);
     this.#earlyRepeats = Math.min(EARLY_REPEAT_LIMIT, Math.ceil(this.#nRetries / 2));
@@ -187,7 +195,7 @@ export class SCPRequestPipeLine {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const error = this.#error("ERR_SPINN_CLOSED", "the connection was closed", undefined);
+    const error = this.#failures.closed();
     this.#failAll(() => error);
     if (this.#staged !== undefined) this.#stagedRun!.broken(error);
     this.#staged = undefined;
@@ -234,9 +242,10 @@ export class SCPRequestPipeLine {
 
   #enter(run: RequestRun): void {
     if (this.#closed) {
-      run.broken(this.#error("ERR_SPINN_CLOSED", "the connection is closed", undefined));
+      run.broken(this.#failures.closed());
       return;
     }
+    run.onAbandoned = this.#onAbandoned;
     this.#runs.push(run);
     this.#pump();
   }
@@ -285,7 +294,7 @@ export class SCPRequestPipeLine {
     const sequence = this.#sequences.take(slot.index, now);
     if (sequence < 0) {
       // 65,536 numbers in flight or resting: needs some 30,000 lost requests a second. Fail loudly rather than mix replies up.
-      run.failed(request, this.#error("ERR_SPINN_PROTOCOL", "no sequence number is free", request));
+      run.failed(request, this.#failures.noSequenceNumber(request));
       return;
     }
     this.#idle.pop();
@@ -411,14 +420,14 @@ export class SCPRequestPipeLine {
       }
       if (!accepted) {
         this.#note(slot, returnCodeInfo(code).name);
-        this.#fail(slot, this.#returnCodeError(slot, code));
+        this.#fail(slot, this.#failures.returnCode(slot, code));
         return;
       }
     } else {
       this.#window.grow();
       const length = datagram.length - SCP_REPLY_OFFSET;
       if (length < request.minReply || length > request.maxReply) {
-        this.#fail(slot, this.#lengthError(request, length));
+        this.#fail(slot, this.#failures.length(request, length));
         return;
       }
     }
@@ -512,7 +521,7 @@ export class SCPRequestPipeLine {
     }
     if (!request.repeatable) {
       this.#tally.timeouts += 1;
-      this.#fail(slot, this.#unknownOutcome(slot, now));
+      this.#fail(slot, this.#failures.unknownOutcome(slot, now));
       return;
     }
     if (onlyWait) {
@@ -525,7 +534,7 @@ export class SCPRequestPipeLine {
     this.#window.shrink(now, this.#roundTrip.smoothedMs ?? 0);
     if (slot.sends <= this.#nRetries) this.#resend(slot, now);
     else if (this.#silent())
-      this.#failAll((each) => (each.request!.repeatable ? this.#exhausted(each, now) : this.#unknownOutcome(each, now)));
+      this.#failAll((each) => (each.request!.repeatable ? this.#exhausted(each, now) : this.#failures.unknownOutcome(each, now)));
     else this.#fail(slot, this.#exhausted(slot, now));
   }
 
@@ -563,6 +572,16 @@ export class SCPRequestPipeLine {
     }
   }
 
+  /** A run has ended with requests in flight: none of them holds its place longer than the board does. */
+  readonly #onAbandoned = (): void => {
+    const now = performance.now();
+    for (let slot = this.#inFlight.oldest; slot !== undefined; slot = slot.newer) {
+      if (!slot.run!.over) continue;
+      slot.deadlineMs = Math.min(slot.deadlineMs, slot.sentMs + ABANDONED_MS);
+      this.#arm(slot.deadlineMs, now);
+    }
+  };
+
   /** Ends everything in flight; what their callbacks send goes out afterwards. */
   #failAll(errorOf: (slot: Slot) => SpinnError): void {
     const pumping = this.#pumping;
@@ -581,7 +600,7 @@ export class SCPRequestPipeLine {
     if (oldest === undefined) return;
     const alone = this.#inFlight.size === 1 && !oldest.request!.repeatable;
     if (this.#refusalsInARow >= REFUSAL_LIMIT * this.#inFlight.size || alone) {
-      this.#failAll((slot) => this.#refused(error, slot));
+      this.#failAll((slot) => this.#failures.refused(error, slot));
       this.#pump();
       return;
     }
@@ -592,72 +611,16 @@ export class SCPRequestPipeLine {
     }
   }
 
-  // ---- words -------------------------------------------------------------------------------------------------------------------------
+  // ---- ends --------------------------------------------------------------------------------------------------------------------------
 
   #note(slot: Slot, reason: string): void {
     slot.reasons ??= [];
     slot.reasons.push(reason);
   }
 
-  #error(
-    code: SpinnError["code"],
-    message: string,
-    request: ScpRequest<unknown> | undefined,
-    more: { hint?: string; returnCode?: number; cause?: unknown } = {},
-  ): SpinnError {
-    const words = request?.describe();
-    return new SpinnError(code, words === undefined ? `${message} (${this.connection.remote})` : `${words}: ${message}`, {
-      board: this.connection.remote,
-      request: words,
-      ...more,
-    });
-  }
-
+  /** Silence, or a closed port if that is what the last sends met. */
   #exhausted(slot: Slot, now: number): SpinnError {
-    if (this.#refusalsInARow > 0) return this.#refused(this.#lastRefusal!, slot);
-    const reasons = slot.reasons ?? [];
-    const history = `sent ${slot.sends} times in ${((now - slot.firstSentMs) / 1000).toFixed(1)} s: ${tallyReasons(reasons)}`;
-    return this.#error("ERR_SPINN_TIMEOUT", `no answer from ${this.connection.remote} (${history})`, slot.request, {
-      hint: "Is the board powered and booted, and is this its address? `spinn info` asks it, `spinn boot` boots it.",
-    });
-  }
-
-  #unknownOutcome(slot: Slot, now: number): SpinnError {
-    const waited = ((now - slot.firstSentMs) / 1000).toFixed(1);
-    return this.#error("ERR_SPINN_OUTCOME_UNKNOWN", `no answer from ${this.connection.remote} within ${waited} s`, slot.request, {
-      hint: "It may or may not have been executed, and doing it twice could do harm: look at the board's state before trying again.",
-    });
-  }
-
-  #returnCodeError(slot: Slot, code: number): SpinnError {
-    const { name, meaning } = returnCodeInfo(code);
-    const history = slot.sends > 1 ? ` (sent ${slot.sends} times: ${tallyReasons(slot.reasons ?? [])})` : "";
-    const hex = `0x${code.toString(16).padStart(2, "0")}`;
-    return this.#error("ERR_SPINN_RETURN_CODE", `${this.connection.remote} answered ${name} ${hex}: ${meaning}${history}`, slot.request, {
-      returnCode: code,
-      ...(code === ReturnCode.ROUTE
-        ? { hint: "The machine has no such chip, or it is still booting: `spinn info` shows what is there." }
-        : {}),
-    });
-  }
-
-  #lengthError(request: ScpRequest<unknown>, length: number): SpinnError {
-    const promised = request.minReply === request.maxReply ? `${request.minReply}` : `${request.minReply} to ${request.maxReply}`;
-    return this.#error(
-      "ERR_SPINN_SHORT_REPLY",
-      `${this.connection.remote} answered OK with ${length} bytes where ${promised} are due`,
-      request,
-      {
-        hint: length === 0 ? "SC&MP 4.0.0 hides errors this way: most likely an argument was refused (RC_ARG) or a link is dead." : "",
-      },
-    );
-  }
-
-  #refused(cause: SpinnError, slot: Slot): SpinnError {
-    return this.#error("ERR_SPINN_UNREACHABLE", cause.message, slot.request, {
-      cause,
-      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
-    });
+    return this.#refusalsInARow > 0 ? this.#failures.refused(this.#lastRefusal!, slot) : this.#failures.silence(slot, now);
   }
 
   #reportFailure(request: ScpRequest<unknown>, error: Error, errorCallback: SCPErrorCallback | undefined): void {
@@ -680,11 +643,4 @@ export class SCPRequestPipeLine {
   }
 
   readonly #onAbort = (): void => this.close();
-}
-
-/** `8 x time-out, 2 x RC_P2P_BUSY` */
-function tallyReasons(reasons: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  return [...counts].map(([reason, count]) => `${count} x ${reason}`).join(", ");
 }

@@ -127,12 +127,19 @@ export class UDPConnection implements DatagramChannel {
     this.#socket.send(datagram, this.#onSent);
   }
 
-  /** Sends to any address; only on a connection that was opened without a remote host. */
-  sendTo(datagram: Uint8Array, port: number, host: string): void {
+  /**
+   * Sends to any address; only on a connection that was opened without a remote host. `onSent` is called when the system has taken the datagram,
+   * or with the reason why not; never after `close()`.
+   */
+  sendTo(datagram: Uint8Array, port: number, host: string, onSent?: (error: SpinnError | undefined) => void): void {
     if (this.#closing) return;
     if (this.#connected) throw new SpinnError("ERR_SPINN_ARGUMENT", `this connection belongs to ${this.remote}; use send()`);
     this.#sent += 1;
-    this.#socket.send(datagram, port, host, this.#onSent);
+    if (onSent === undefined) this.#socket.send(datagram, port, host, this.#onSent);
+    else
+      this.#socket.send(datagram, port, host, (cause) => {
+        if (!this.#closing) onSent(cause === null ? undefined : this.#onError(cause));
+      });
   }
 
   subscribe(listener: DatagramListener): () => void {
@@ -161,8 +168,8 @@ export class UDPConnection implements DatagramChannel {
     if (error !== null) this.#onError(error);
   };
 
-  #onError(cause: Error): void {
-    if (this.#closing) return;
+  #onError(cause: Error): SpinnError | undefined {
+    if (this.#closing) return undefined;
     const code = (cause as NodeJS.ErrnoException).code;
     let error: SpinnError;
     if (code === "ECONNREFUSED") {
@@ -180,6 +187,7 @@ export class UDPConnection implements DatagramChannel {
       });
     }
     for (const listener of this.#listeners) listener.onError?.(error);
+    return error;
   }
 }
 

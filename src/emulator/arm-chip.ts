@@ -110,11 +110,6 @@ export class ArmChip {
     return this.controller.locks !== 0;
   }
 
-  /** Does the watchdog have anybody to look after? */
-  get isWatched(): boolean {
-    return this.#members.size > 0 && this.memory.readByte(SV + 0x43) !== 0;
-  }
-
   /** Is there anything for {@link settle} to do? */
   needsSettling(nowMs: number): boolean {
     return this.#rung !== 0 || this.#letters > 0 || nowMs >= this.nextPingMs || (this.controller.doorbells & (1 << this.#monitor)) !== 0;
@@ -186,7 +181,7 @@ export class ArmChip {
       this.#mailboxes.post(vcpu, MailboxCommand.PING, 0);
       this.#rung |= 1 << member.core.physicalCore;
     } else if (++member.silent >= patience) {
-      member.core.stopped = true;
+      member.core.stopClock();
       this.memory.writeByte(vcpu + 46, CoreState.WDOG);
       member.onWatchdog();
     }

@@ -37,8 +37,11 @@ export class ArmCore {
   readonly comms: Comms;
   /** Engine of this core. Default: the interpreter. */
   engine: Engine = interpret;
-  /** Its clock is off. */
-  stopped = false;
+  /**
+   * Clock at which it next has something to do: the past when awake, its timers and DMA when asleep, Infinity when only others can wake it. Kept
+   * up to date, because a machine asks a thousand cores for it in every slice.
+   */
+  nextEvent = Infinity;
   /** Instructions executed since it was made. */
   instructions = 0;
   readonly #vic: Vic;
@@ -47,6 +50,7 @@ export class ArmCore {
   readonly #memory: SharedMemory;
   /** Clock of the machine at which `cpu.cycles` was 0. */
   #base = 0;
+  #stopped = false;
 
   constructor(options: ArmCoreOptions) {
     this.#memory = options.memory;
@@ -66,10 +70,14 @@ export class ArmCore {
     return this.#base + this.cpu.cycles;
   }
 
-  /** Clock at which it next has something to do: now when awake, its timers and DMA when asleep, Infinity when only others can wake it. */
-  get nextEvent(): number {
-    if (this.stopped) return Infinity;
-    return this.cpu.waiting ? this.#deadline() : this.now;
+  /** Its clock goes off for good: only a reset helps. */
+  stopClock(): void {
+    this.#stopped = true;
+    this.#plan();
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** As its reset line does at clock `now`: CPU and peripherals in their first state, memories kept. */
@@ -81,8 +89,9 @@ export class ArmCore {
     this.comms.reset();
     this.#vic.reset();
     this.cpu.reset();
-    this.stopped = false;
+    this.#stopped = false;
     this.#driveLines();
+    this.#plan();
   }
 
   /**
@@ -100,6 +109,7 @@ export class ArmCore {
     }
     if (entry === undefined) {
       cpu.waiting = true;
+      this.#plan();
       return false;
     }
     cpu.control = 0; // the boot stub runs from the low vectors' side; SARK's first act is to write this register
@@ -110,6 +120,7 @@ export class ArmCore {
     cpu.pc = entry & ~1;
     cpu.mask(true, true);
     cpu.switchMode(Mode.SVC);
+    this.#plan();
     return true;
   }
 
@@ -131,17 +142,24 @@ export class ArmCore {
       }
     }
     if (this.#deadline() <= this.now) this.#expire();
+    this.#plan();
   }
 
   /** The doorbell line from the system controller. */
   setDoorbell(level: boolean): void {
     this.#vic.setInput(Interrupt.DOORBELL, level);
+    this.#plan();
   }
 
   /** A packet for this core, from link `route` (7: from this chip). */
   deliver(packet: Packet, route: number): void {
     this.comms.receive(packet, route);
     this.#drivePacketLines();
+    this.#plan();
+  }
+
+  #plan(): void {
+    this.nextEvent = this.#stopped ? Infinity : this.cpu.waiting ? this.#deadline() : 0;
   }
 
   #deadline(): number {

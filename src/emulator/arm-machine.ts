@@ -85,9 +85,9 @@ export class ArmMachine {
     this.#packets.push({ from, packet });
   }
 
-  /** Is the first in the schedule: the one whose ticks drive the machine. */
-  isLeader(scheduled: ScheduledCore): boolean {
-    return this.#cores[0] === scheduled;
+  /** Cores in the schedule. */
+  get coreCount(): number {
+    return this.#cores.length;
   }
 
   /** Will any core do anything if nobody asks it to? */
@@ -97,11 +97,12 @@ export class ArmMachine {
 
   /** Clock of the next thing to happen; Infinity when everybody sleeps for good. */
   get nextEvent(): number {
+    const { nowMs } = this;
     let due = Infinity;
-    for (const { core } of this.#cores) due = Math.min(due, core.nextEvent);
+    for (const { core } of this.#cores) if (core.nextEvent < due) due = core.nextEvent;
     for (const chip of this.#chips) {
-      if (chip.needsSettling(this.nowMs)) return this.now;
-      if (chip.isWatched) due = Math.min(due, this.now + (chip.nextPingMs - this.nowMs) * 1000 * this.clockMhz);
+      if (chip.needsSettling(nowMs)) return this.now;
+      due = Math.min(due, this.now + (chip.nextPingMs - nowMs) * 1000 * this.clockMhz);
     }
     return due;
   }

@@ -10,6 +10,7 @@ import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
 import { Compiler } from "./compiler.js";
 import { interpret } from "./interpreter.js";
 import type { SdpLike } from "./mailbox.js";
+import { Pace } from "./pace.js";
 import { describeSilence, describeTrouble } from "./trouble.js";
 
 /** What the simulated machine lets the program of a core do. */
@@ -42,7 +43,8 @@ export interface ArmTrouble {
 
 export interface ArmProgramOptions {
   /**
-   * Clocks of the cores per clock of a real core: 1 real time, 2 twice as fast, Infinity as fast as the host can. A host that cannot keep up
+   * Clocks of the cores per clock of a real core: 1 real time, 2 twice as fast, Infinity as fast as the host can, 0 not
+   * at all: then only {@link ArmMachine.advance} moves time. A host that cannot keep up
    * makes the machine slower, never different. Default: 1.
    */
   readonly speed?: number;
@@ -53,11 +55,6 @@ export interface ArmProgramOptions {
   /** Default: `util.debuglog('spinn')`. */
   readonly onTrouble?: (trouble: ArmTrouble) => void;
 }
-
-/** Wall time one call may take before the host's sockets are served again, ms. */
-const BUDGET_MS = 5;
-/** Real time a machine that cannot keep up may lag behind before it stops trying to catch up, ms. */
-const MAX_LAG_MS = 100;
 
 const log = debuglog("spinn");
 
@@ -70,35 +67,12 @@ const log = debuglog("spinn");
  */
 export function armProgram(options: ArmProgramOptions = {}): () => ArmProgram {
   const machine = options.machine ?? new ArmMachine();
-  const pace = new Pace(machine, options.speed ?? 1);
+  const pace = new Pace(machine, options.speed ?? 1, (error) =>
+    log("the emulator failed: %s", error instanceof Error ? error.stack : error),
+  );
   const onTrouble = options.onTrouble ?? (({ x, y, p, message }) => log("core %s: %s", formatCore({ x, y, p }), message));
   const engine = options.engine === "interpreter" ? interpret : new Compiler().run;
   return () => new ArmProgram(machine, pace, engine, onTrouble);
-}
-
-/** How far the machine should have come. */
-class Pace {
-  readonly #machine: ArmMachine;
-  readonly #speed: number;
-  #target = 0;
-
-  constructor(machine: ArmMachine, speed: number) {
-    this.#machine = machine;
-    this.#speed = speed;
-  }
-
-  /** `true`: there is more to run at once. */
-  advance(elapsedMs: number): boolean {
-    const machine = this.#machine;
-    const clocksPerMs = 1000 * machine.clockMhz;
-    if (this.#speed === Infinity) {
-      machine.advance(machine.now + 1000 * clocksPerMs, BUDGET_MS);
-      return machine.isBusy;
-    }
-    const perMs = clocksPerMs * this.#speed;
-    this.#target = Math.min(Math.max(this.#target, machine.now) + elapsedMs * perMs, machine.now + MAX_LAG_MS * perMs);
-    return !machine.advance(this.#target, BUDGET_MS);
-  }
 }
 
 /** The program of one core. Its life is that of the application: from the start command to the next reset. */
@@ -155,22 +129,23 @@ export class ArmProgram implements ScheduledCore {
       onWatchdog: () => this.#report(describeSilence(core.cpu)),
     });
     machine.add(this);
+    this.#pace.start();
+    this.#pace.nudge();
   }
 
   onSignal(signal: number): void {
+    this.#pace.nudge();
     if (!this.chip.sendSignal(this.#context!.p, signal)) this.#report(`signal ${signal} was lost: the core does not empty its mailbox`);
   }
 
   onSdp(message: SdpLike): void {
+    this.#pace.nudge();
     if (!this.chip.sendMessage(this.#context!.p, message)) this.#report("a message was lost: the core does not empty its mailbox");
   }
 
   onMulticast(key: number, payload: number | undefined): void {
+    this.#pace.nudge();
     this.core.deliver({ control: payload === undefined ? 0 : 2, key, payload }, 7);
-  }
-
-  onTick(elapsedMs: number): boolean {
-    return this.#machine.isLeader(this) && this.#pace.advance(elapsedMs);
   }
 
   stop(): void {

@@ -13,10 +13,17 @@ const MAX_INSTRUCTIONS = 40;
 /** Blocks kept for all cores together; beyond it the compiler forgets them all and begins anew. */
 const MAX_SHARED = 1 << 15;
 
-/** Blocks and counts of one core, by half word of ITCM, ARM first and Thumb behind. */
+/** Entries of a page of a core's table: half words of code. */
+const PAGE = 512;
+const PAGE_SHIFT = 9;
+const PAGES = (2 * ITCM_SIZE) / 2 / PAGE;
+
+/**
+ * Blocks of one core by half word of ITCM, ARM first and Thumb behind: the block, or how often it was entered. In pages made on first use: most
+ * of a thousand cores use little of their memory.
+ */
 interface CoreCode {
-  readonly blocks: (CompiledBlock | undefined)[];
-  readonly entered: Uint8Array;
+  readonly pages: ((CompiledBlock | number)[] | undefined)[];
   codeWrites: number;
 }
 
@@ -39,7 +46,7 @@ export class Compiler {
     cpu.limit = untilCycle;
     let code = this.#cores.get(cpu);
     if (code === undefined) {
-      code = { blocks: new Array(ITCM_SIZE).fill(undefined), entered: new Uint8Array(ITCM_SIZE), codeWrites: cpu.codeWrites };
+      code = { pages: new Array(PAGES).fill(undefined), codeWrites: cpu.codeWrites };
       this.#cores.set(cpu, code);
     }
     while (cpu.cycles < cpu.limit && !cpu.waiting) {
@@ -63,16 +70,22 @@ export class Compiler {
         continue;
       }
       const at = cpu.thumb ? (ITCM_SIZE + pc) >> 1 : pc >> 1;
-      const block = code.blocks[at];
-      if (block !== undefined) block(cpu);
-      else if (++code.entered[at]! < WORTH_COMPILING) stepOnce(cpu);
-      else code.blocks[at] = this.#compile(cpu);
+      let page = code.pages[at >> PAGE_SHIFT];
+      if (page === undefined) {
+        page = new Array<CompiledBlock | number>(PAGE).fill(0);
+        code.pages[at >> PAGE_SHIFT] = page;
+      }
+      const block = page[at & (PAGE - 1)]!;
+      if (typeof block === "function") block(cpu);
+      else if (block < WORTH_COMPILING) {
+        page[at & (PAGE - 1)] = block + 1;
+        stepOnce(cpu);
+      } else page[at & (PAGE - 1)] = this.#compile(cpu);
     }
   }
 
   #forget(cpu: Cpu, code: CoreCode): void {
-    code.blocks.fill(undefined);
-    code.entered.fill(0);
+    code.pages.fill(undefined);
     cpu.codeWords.fill(0);
     code.codeWrites = cpu.codeWrites;
   }

@@ -43,7 +43,14 @@ export function startApplication(system: System, chip: Chip, order: number, addr
   for (const core of cores) {
     core.endProgram();
     core.initialise(CoreState.INIT, appId, "", chip.sv("unix_time"), softwareVersion(system.firmware));
-    const program = chooseProgram(system, { bytes: image, sha256: hash, appId, x: chip.x, y: chip.y, p: core.p });
+    let program: CoreProgram;
+    try {
+      program = chooseProgram(system, { bytes: image, sha256: hash, appId, x: chip.x, y: chip.y, p: core.p });
+    } catch (error) {
+      log("no program for core %d: %s", core.p, error instanceof Error ? error.stack : String(error));
+      core.crash(SOFTWARE_ERROR);
+      continue;
+    }
     const context = new ProgramContext(system, chip, core, appId, address, image, (flags & WAIT_FLAG) !== 0, program);
     core.program = program;
     const cancel = system.clock.after(LOAD_MS * Math.min(1, system.timeScale), () => load(system, chip, core, context));

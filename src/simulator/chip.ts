@@ -52,6 +52,8 @@ export class Chip {
   readonly ip: readonly number[] | undefined;
   /** The monitor took a data abort: it answers nothing any more. */
   dead = false;
+  /** The chip has no supply: not even its router answers. */
+  unpowered = false;
   /** LEDs, bit n = LED n lit. */
   leds = 0;
   readonly #world: ChipWorld;
@@ -130,6 +132,7 @@ export class Chip {
   /** The chip has lost its supply: its programs end, and nobody answers any more. */
   die(): void {
     this.dead = true;
+    this.unpowered = true;
     for (const core of this.#state?.cores ?? []) core.endProgram();
   }
 

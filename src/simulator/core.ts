@@ -1,7 +1,10 @@
+import { debuglog } from "node:util";
 import { CoreState, vcpuAddress } from "../machine/index.js";
 import { CoreMemory } from "./core-memory.js";
 import type { CoreProgram } from "./core-program.js";
 import type { ChipMemory } from "./memory.js";
+
+const log = debuglog("spinn");
 
 // Offsets in the vcpu block (memory map, section 5).
 const RT_CODE = 44;
@@ -107,6 +110,10 @@ export class Core {
     this.release = undefined;
     this.pending = undefined;
     this.program = undefined;
-    program?.stop?.();
+    try {
+      program?.stop?.();
+    } catch (error) {
+      log("program on core %d failed to stop: %s", this.p, error instanceof Error ? error.stack : String(error));
+    }
   }
 }

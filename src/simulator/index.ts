@@ -8,5 +8,6 @@ export { Counters, type DropReason } from "./counters.js";
 export { type CodeFault, FAULT_PRESETS, type Faults, type PathFaults } from "./faults.js";
 export { ChipMemory, DataAbort, type MemoryAccess, Page, type RegisterDevice } from "./memory.js";
 export type { DeadParts } from "./network.js";
+export type { SimulatedMachineOptions } from "./options.js";
 export * from "./programs/index.js";
-export { SimulatedMachine, type SimulatedMachineOptions } from "./simulated-machine.js";
+export { SimulatedMachine } from "./simulated-machine.js";

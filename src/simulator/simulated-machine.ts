@@ -1,21 +1,21 @@
-import { checkInteger, SpinnError, throwIfAborted } from "../errors.js";
-import { MachineGeometry } from "../machine/index.js";
+import { SpinnError, throwIfAborted } from "../errors.js";
+import type { MachineGeometry } from "../machine/index.js";
 import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, BOOT_VERSION, BootOpcode, encodeBoot, SCP_PORT } from "../wire/index.js";
 import { deliverPacket } from "./applications.js";
-import { Bmp } from "./bmp/bmp.js";
-import { BmpController } from "./bmp/controller.js";
+import type { Bmp } from "./bmp/bmp.js";
+import { openBmps } from "./bmp/frame.js";
 import { Board } from "./board.js";
 import { BootRom } from "./boot-rom.js";
 import type { Chip } from "./chip.js";
 import { Clock } from "./clock.js";
 import { monitorCommands } from "./commands/index.js";
-import type { Programs } from "./core-program.js";
 import { Counters } from "./counters.js";
 import { FaultInjector } from "./fault-injector.js";
 import { type CheckedFaults, checkFaults, type FAULT_PRESETS, type Faults } from "./faults.js";
 import { type Firmware, firmware, firmwareOfImage } from "./firmware.js";
 import { Multicast } from "./multicast.js";
-import { type DeadParts, MachineNetwork } from "./network.js";
+import { MachineNetwork } from "./network.js";
+import { checkOptions, type SimulatedMachineOptions } from "./options.js";
 import { addressAfter, Port } from "./port.js";
 import { Recorder } from "./recorder.js";
 import { Scamp } from "./scamp.js";
@@ -23,49 +23,10 @@ import { startValues } from "./start-values.js";
 import { System } from "./system.js";
 import { octets } from "./tags.js";
 
-/** How a simulated machine is made. */
-export interface SimulatedMachineOptions {
-  /** A board of 4 chips, one of 48, or a torus of triads (three 48-chip boards each). Default `spin5`. */
-  readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] };
-  /** IPv4 address of the first board; further boards take the next ones. Default `127.0.0.1`. */
-  readonly host?: string;
-  /**
-   * IPv4 address of the BMP of the first board; further ones take the next addresses. Only 48-chip boards have a BMP.
-   * Default: 128 addresses after the board, e.g. `127.0.0.129`; with `port: 0` the address of the board and a port of its own.
-   */
-  readonly bmpHost?: string;
-  /** UDP port of SCP on every board; 0 takes any free one. Default 17893, the firmware's. */
-  readonly port?: number;
-  /** UDP port of the boot ROM of the first board. Default 54321, the ROM's; with `port: 0` any free one. */
-  readonly bootPort?: number;
-  /** Version of SC&MP that answers until an image says otherwise. Default `4.0.0`. */
-  readonly scamp?: string;
-  /** Whether the boards have their supply from the start; without it they are not booted. Default `true`. */
-  readonly powered?: boolean;
-  /** Whether the machine is booted from the start. Default `true`. */
-  readonly booted?: boolean;
-  /** Whether core 0 answers errors as RC_OK without data. Default: as the firmware does (4.0.0 does). */
-  readonly maskErrors?: boolean;
-  /** Faults, or the name of some: see {@link FAULT_PRESETS}. Default none. */
-  readonly faults?: Faults | keyof typeof FAULT_PRESETS;
-  /** Seed of the faults. Default 1. */
-  readonly seed?: number;
-  /** Parts that do not work. Default none. */
-  readonly dead?: DeadParts;
-  /** Multiplies the delays of boot and power: 1 is the firmware's own pace (about 4.5 s), 0.01 suits tests. Default 1. */
-  readonly timeScale?: number;
-  /** What cores run. Default: an application that reaches state RUN and does nothing. */
-  readonly programs?: Programs;
-  /** Records every datagram of the boards in this file, for Wireshark. Default: nothing is recorded. */
-  readonly record?: string;
-  /** Where the boot ROM of the unbooted first board sends its hello, every 4.096 s; the hardware broadcasts it to port 54321. Default: nowhere. */
-  readonly helloTo?: { readonly host: string; readonly port: number };
-  /** Ends the machine. */
-  readonly signal?: AbortSignal;
-}
-
 /** Silence while the root chip starts and copies itself to its neighbours, ms (boot sheet, section 7). */
 const SILENT_MS = 1200;
+/** Tries to find a port that is free on every address of the machine. */
+const ATTEMPTS = 5;
 /** Between two hellos of the boot ROM, ms. */
 const HELLO_MS = 4096;
 /** Time in which VER answers 255,255, ms. */
@@ -128,15 +89,22 @@ export class SimulatedMachine implements AsyncDisposable {
    * Opens the sockets. Throws `ERR_SPINN_ADDRESS_IN_USE` when one is taken, `ERR_SPINN_ARGUMENT` for options that make no machine.
    */
   static async start(options: SimulatedMachineOptions = {}): Promise<SimulatedMachine> {
-    throwIfAborted(options.signal);
-    const geometry = geometryOf(options.board ?? "spin5");
-    const port = checkInteger("port", options.port ?? SCP_PORT, 0, 65535);
-    const faults = checkFaults(options.faults ?? {});
-    firmware(options.scamp ?? "4.0.0");
-    new MachineNetwork(geometry, options.dead);
-    if (options.timeScale !== undefined && !(options.timeScale >= 0 && options.timeScale <= 1000)) {
-      throw new SpinnError("ERR_SPINN_ARGUMENT", `timeScale must be a number from 0 to 1000, not ${String(options.timeScale)}`);
+    // A port that was free on the first address may be taken on the next one: then another is tried.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await SimulatedMachine.#open(options);
+      } catch (error) {
+        const taken = error instanceof SpinnError && error.code === "ERR_SPINN_ADDRESS_IN_USE";
+        if (!taken || options.port !== 0 || attempt === ATTEMPTS) throw error;
+      }
     }
+  }
+
+  static async #open(options: SimulatedMachineOptions): Promise<SimulatedMachine> {
+    throwIfAborted(options.signal);
+    const geometry = checkOptions(options);
+    const port = options.port ?? SCP_PORT;
+    const faults = checkFaults(options.faults ?? {});
     const clock = new Clock();
     const recorder = options.record === undefined ? undefined : new Recorder(options.record);
     const boards: Board[] = [];
@@ -152,10 +120,18 @@ export class SimulatedMachine implements AsyncDisposable {
         const wanted = boards[0]?.address.port ?? port;
         boards.push(await Board.open(chip, addressAfter(host, index), wanted, clock, injector, recorder));
       }
-      machine = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
+      const opened = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
+      machine = opened;
       await machine.#openBoot(options.bootPort ?? (port === 0 ? 0 : BOOT_PORT));
       options.signal?.addEventListener("abort", machine.#abort, { once: true });
-      await machine.#openBmps();
+      await openBmps(machine.bmps as Bmp[], options, boards, geometry, {
+        clock,
+        recorder,
+        timeScale: options.timeScale ?? 1,
+        delayMs: () => opened.#faults.bmpDelayMs,
+        power: (index, on) => opened.setPower(on, [index]),
+        reset: (index, held) => opened.holdReset(held, [index]),
+      });
       throwIfAborted(options.signal);
       machine.setFaults(options.faults ?? {});
       for (const board of boards) board.powered = options.powered ?? true;
@@ -267,44 +243,6 @@ export class SimulatedMachine implements AsyncDisposable {
         this.bootCounters.dropped.sendFailed += 1;
       },
     );
-  }
-
-  /** One BMP for each 48-chip board, 24 boards to a frame; a board alone has no backplane. */
-  async #openBmps(): Promise<void> {
-    if (this.geometry.board === "spin3") return;
-    const { options, boards } = { options: this.#options, boards: this.boards };
-    const alone = boards.length === 1;
-    const anyPort = (options.port ?? SCP_PORT) === 0;
-    const firstHost = options.bmpHost ?? (anyPort ? boards[0]!.address.host : addressAfter(boards[0]!.address.host, 128));
-    const frames: (BmpController | undefined)[][] = [];
-    for (const [index, board] of boards.entries()) {
-      const frame = Math.floor(index / FRAME_SLOTS);
-      const host = addressAfter(firstHost, index);
-      const identity = {
-        frame: alone ? FRAME_ALONE : 1 + frame,
-        slot: index % FRAME_SLOTS,
-        ip: octets(host),
-        boardIp: octets(board.address.host),
-        hasBackplane: !alone,
-      };
-      const control = {
-        power: (slot: number, on: boolean) => this.setPower(on, [frame * FRAME_SLOTS + slot]),
-        reset: (slot: number, held: boolean) => this.holdReset(held, [frame * FRAME_SLOTS + slot]),
-      };
-      const slots = Math.min(FRAME_SLOTS, boards.length - frame * FRAME_SLOTS);
-      const controller = new BmpController(identity, slots, options.powered ?? true, control);
-      frames[frame] ??= [];
-      frames[frame][identity.slot] = controller;
-      const setup = {
-        clock: this.clock,
-        recorder: this.#recorder,
-        timeScale: options.timeScale ?? 1,
-        delayMs: () => this.#faults.bmpDelayMs,
-        frame: frames[frame],
-      };
-      const port = anyPort ? (this.bmps[0]?.address.port ?? 0) : boards[0]!.address.port;
-      (this.bmps as Bmp[]).push(await Bmp.open(host, port, controller, setup));
-    }
   }
 
   #bootDatagram(bytes: Buffer): void {
@@ -437,17 +375,3 @@ const BOOT_HELLO = encodeBoot({
 });
 
 const DATA_ABORT = 5;
-const FRAME_SLOTS = 24;
-/** Frame number of a board without backplane. */
-const FRAME_ALONE = 240;
-
-function geometryOf(board: NonNullable<SimulatedMachineOptions["board"]>): MachineGeometry {
-  if (board === "spin3") return MachineGeometry.spin3();
-  if (board === "spin5") return MachineGeometry.spin5();
-  if (typeof board === "object" && Array.isArray(board.triads) && board.triads.length === 2) {
-    return MachineGeometry.triads(board.triads[0], board.triads[1]);
-  }
-  throw new SpinnError("ERR_SPINN_ARGUMENT", `no such board: ${JSON.stringify(board)}`, {
-    hint: 'boards are "spin3", "spin5" and { triads: [width, height] }',
-  });
-}

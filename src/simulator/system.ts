@@ -86,7 +86,8 @@ export class System implements ChipWorld {
   neighbour(chip: Chip, link: Link): Chip | undefined {
     if (((chip.links >>> link) & 1) === 0) return undefined;
     const to = this.network.neighbour(chip.x, chip.y, link);
-    return to === undefined ? undefined : this.chip(to.x, to.y);
+    const neighbour = to === undefined ? undefined : this.chip(to.x, to.y);
+    return neighbour?.unpowered === true ? undefined : neighbour;
   }
 
   nearestEthernet(chip: Chip): ChipCoordinates {

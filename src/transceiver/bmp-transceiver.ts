@@ -19,6 +19,7 @@ import { SpinnError } from "../errors.js";
 import type { ScpRequest } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 import { pause, within } from "./pause.js";
+import { paced } from "./power-pace.js";
 
 export interface BmpOptions extends CallOptions {
   /** Name or IPv4 address of the BMP: usually the board's address minus one in the last octet. */
@@ -125,7 +126,7 @@ export class BMPTransceiver {
   async powerOn(boards: readonly number[], options: PowerOnOptions = {}): Promise<void> {
     const { signal, delayMs, settleMs = 5000, check = true } = options;
     try {
-      await this.#call(setPower(true, boards, { delayMs, via: via(boards) }), options);
+      await this.#paced(setPower(true, boards, { delayMs, via: via(boards) }), options);
     } catch (error) {
       if (!check || !(error instanceof SpinnError) || error.code !== "ERR_SPINN_OUTCOME_UNKNOWN") throw error;
     }
@@ -142,7 +143,7 @@ export class BMPTransceiver {
 
   /** Switches boards off. */
   async powerOff(boards: readonly number[], options: CallOptions & { readonly delayMs?: number | undefined } = {}): Promise<void> {
-    return this.#call(setPower(false, boards, { delayMs: options.delayMs, via: via(boards) }), options);
+    return this.#paced(setPower(false, boards, { delayMs: options.delayMs, via: via(boards) }), options);
   }
 
   /** Resets boards: their machines must be booted again. Leave a second after a release before talking to a board. */
@@ -151,7 +152,7 @@ export class BMPTransceiver {
     action: ResetAction = "pulse",
     options: CallOptions & { readonly fpgas?: boolean | undefined; readonly delayMs?: number | undefined } = {},
   ): Promise<void> {
-    return this.#call(resetBoards(action, boards, { delayMs: options.delayMs, fpgas: options.fpgas, via: via(boards) }), options);
+    return this.#paced(resetBoards(action, boards, { delayMs: options.delayMs, fpgas: options.fpgas, via: via(boards) }), options);
   }
 
   /** Switches LEDs 0..7 of boards, one request each: a BMP acts on its own LEDs only. */
@@ -174,6 +175,11 @@ export class BMPTransceiver {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Power and reset: one at a time per BMP, whoever in this process asks. */
+  #paced<T>(request: ScpRequest<T>, options: CallOptions): Promise<T> {
+    return paced(this.remote, options.signal, () => this.#call(request, options));
   }
 
   #call<T>(request: ScpRequest<T>, options: CallOptions): Promise<T> {

@@ -25,6 +25,7 @@ export type { Heap, HeapBlock, HeapName } from "./heap.js";
 export type { CoreText, IobufOptions } from "./iobuf.js";
 export type { TagOptions } from "./ip-tags.js";
 export type { LoadOptions, LoadResult } from "./load.js";
+export type { Latency, LossSeen, Measurement, MeasureOptions, Throughput } from "./measure.js";
 export type { MemoryRange } from "./memory-range.js";
 export type { ReadStreamOptions, WriteStreamOptions } from "./memory-stream.js";
 export { ROUTER_COUNTER_NAMES, type RouterCounterName, type RouterDiagnostics } from "./router-diagnostics.js";

@@ -75,9 +75,14 @@ export class Session {
     return [...new Set([this.entry, ...this.#boards.values()])];
   }
 
-  /** The pipeline that serves a chip; 255,255 is served by the first connection. */
+  /** The connection that serves a chip; 255,255 is served by the first one. */
+  connectionOf(chip: ChipCoordinates): SCAMPConnection {
+    return this.#boards.get(this.#boardKey(chip)) ?? this.entry;
+  }
+
+  /** Its pipeline. */
   pipelineOf(chip: ChipCoordinates): SCPRequestPipeLine {
-    return (this.#boards.get(this.#boardKey(chip)) ?? this.entry).pipeline;
+    return this.connectionOf(chip).pipeline;
   }
 
   /** One request, through the board of its own chip. */

@@ -37,6 +37,7 @@ import * as iobuf from "./iobuf.js";
 import * as tags from "./ip-tags.js";
 import * as links from "./link-memory.js";
 import { type LoadOptions, type LoadResult, load } from "./load.js";
+import { type Measurement, type MeasureOptions, measure } from "./measure.js";
 import * as memory from "./memory.js";
 import type { MemoryRange } from "./memory-range.js";
 import * as streams from "./memory-stream.js";
@@ -402,6 +403,11 @@ export class Transceiver {
   /** Switches the beacons by which chips measure their clocks' drift (4.0.0). */
   async setClockSync(on: boolean, options: CallOptions = {}): Promise<void> {
     return this.#session.call(setClockSync(on), options);
+  }
+
+  /** Latency, throughput by window and loss on the way to a board; only reads. See {@link measure}. */
+  measure(options: MeasureOptions = {}): Promise<Measurement> {
+    return measure(this.#session, options);
   }
 
   /** Closes every connection; what is under way ends with `ERR_SPINN_CLOSED`. */

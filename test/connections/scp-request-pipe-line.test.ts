@@ -510,6 +510,22 @@ describe("ends", () => {
     await expect(pipeline.call(ask(1), { signal: abort.signal })).rejects.toMatchObject({ code: "ERR_SPINN_ABORTED" });
   });
 
+  it("the place of an aborted slow request is free again when the board's own tag is", async () => {
+    const channel = new MemoryChannel((request) => (request.arg1 === 1 ? undefined : echo(request)));
+    const pipeline = new SCPRequestPipeLine(channel);
+    const abort = new AbortController();
+    const slow = failure(pipeline.call(ask(1, { slowMs: 60_000 }), { signal: abort.signal }));
+    await vi.advanceTimersByTimeAsync(100);
+    abort.abort();
+    await slow;
+    const next = pipeline.call(ask(2));
+    await vi.advanceTimersByTimeAsync(2400);
+    expect(channel.requests.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await next).toBe(echoed(2));
+    await vi.runAllTimersAsync();
+  });
+
   it("a failure ends the whole transfer at once and stops pulling", async () => {
     const channel = new MemoryChannel((request) => (request.arg1 === 3 ? { returnCode: ReturnCode.ARG } : echo(request)));
     const pipeline = new SCPRequestPipeLine(channel, { nChannels: 2 });

@@ -9,7 +9,7 @@ function bench() {
   const chip = new BenchChip();
   const machine = new ArmMachine();
   const troubles: ArmTrouble[] = [];
-  const choose = armProgram({ machine, onTrouble: (trouble) => troubles.push(trouble) });
+  const choose = armProgram({ machine, speed: 0, onTrouble: (trouble) => troubles.push(trouble) });
   return { chip, machine, troubles, choose, run: (ms: number) => machine.advance(machine.now + ms * MS) };
 }
 

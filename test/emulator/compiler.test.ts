@@ -31,7 +31,7 @@ function work(engine: "compiled" | "interpreter", inArm: boolean) {
   chip.setUser(1, 0, inArm ? 1 : 0);
   chip.setUser(1, 1, 3);
   chip.setUser(1, 2, 7);
-  const program = armProgram({ machine, engine })();
+  const program = armProgram({ machine, engine, speed: 0 })();
   program.start(chip.context(1, application("work")));
   machine.advance(50 * MS);
   expect(chip.vcpu(1, "cpu_state")).toBe(CoreState.EXIT);

@@ -6,7 +6,7 @@ import { application, BenchChip, helloTable } from "./bench-chip.js";
 function bench(chip = new BenchChip()) {
   const machine = new ArmMachine();
   const troubles: ArmTrouble[] = [];
-  const choose = armProgram({ machine, onTrouble: (trouble) => troubles.push(trouble) });
+  const choose = armProgram({ machine, speed: 0, onTrouble: (trouble) => troubles.push(trouble) });
   return { chip, machine, troubles, choose };
 }
 

@@ -147,7 +147,9 @@ describe.skipIf(folder === undefined || !existsSync(folder ?? ""))("samples of s
       seen.set(`${x},${y}`, changes);
     }
     const expected = lifeChanges(40);
-    expect(seen.size).toBe(64);
+    expect(troubles).toEqual([]);
+    const missing = [...expected.keys()].filter((cell) => !seen.has(cell));
+    expect(missing).toEqual([]);
     for (const [cell, changes] of expected) expect(seen.get(cell)!.slice(0, changes.length), cell).toEqual(changes);
     const total = [...expected.values()].reduce((sum, changes) => sum + changes.length, 0);
     expect(tube.received.length).toBeGreaterThanOrEqual(total);

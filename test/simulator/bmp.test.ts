@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SimulatedMachine } from "../../src/simulator/index.js";
 import { TestClient, until, word } from "./client.js";
@@ -63,6 +64,19 @@ describe("the board management processor", () => {
     expect(machine.isReady).toBe(false);
     expect(word((await client.ask({ command: 17, arg1: 0x40004, arg2: 4, arg3: 1 })).payload) & 3).toBe(1);
   });
+});
+
+it("the flash memories hold addresses and the list of dead parts", async () => {
+  const dead = { chips: [{ x: 2, y: 3 }], cores: [{ x: 1, y: 0, p: 4 }], links: [{ x: 0, y: 0, link: 2 as const }] };
+  await using machine = await SimulatedMachine.start({ board: "spin5", port: 0, dead });
+  await using client = await TestClient.open(machine.bmps[0]!.address);
+  const words = await client.read(0x1e00, 16);
+  expect([0, 4, 8, 12].map((at) => word(words, at))).toEqual([3, 1 << 20, (1 << 27) | 16, ((2 << 27) | (3 << 24) | 0xffffff) >>> 0]);
+  const sector = await client.read(0x1000, 0x1000);
+  expect(~word(sector, 0xffc) >>> 0).toBe(crc32(sector.subarray(0, 0xffc)));
+  expect([...sector.subarray(32 + 8, 32 + 12)]).toEqual([127, 0, 0, 1]);
+  const boot = (await client.ask({ command: 53, arg1: 0, arg2: 44 })).payload;
+  expect(Buffer.from(boot.subarray(0, 8)).toString("hex")).toBe("553a0008f5007fe0");
 });
 
 it("one BMP passes orders on to the others of its frame", async () => {

@@ -50,7 +50,7 @@ export class TestClient implements AsyncDisposable {
   }
 
   /** The next datagram, or `undefined` after `ms` of silence. */
-  async next(ms = 2000): Promise<Buffer | undefined> {
+  async next(ms = 5000): Promise<Buffer | undefined> {
     const ready = this.received.shift();
     if (ready !== undefined) return ready;
     return new Promise((resolve) => {
@@ -133,8 +133,8 @@ export function word(bytes: Uint8Array, offset = 0): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset, true);
 }
 
-/** Waits until a condition holds; fails after two seconds. */
-export async function until(condition: () => boolean | Promise<boolean>, ms = 2000): Promise<void> {
+/** Waits until a condition holds; fails after eight seconds. */
+export async function until(condition: () => boolean | Promise<boolean>, ms = 8000): Promise<void> {
   const end = performance.now() + ms;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error("the condition never came true");

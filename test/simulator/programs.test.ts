@@ -76,6 +76,27 @@ describe("programs on cores", () => {
     });
   });
 
+  it("that cannot even be made or stopped leave a crashed core, not a dead machine", async () => {
+    const made = (): CoreProgram => {
+      throw new Error("no such program");
+    };
+    await run(made, async (machine, client) => {
+      expect(machine.chip(0, 0).cores[1]!.state).toBe(2);
+      expect((await client.ask({ command: 0 })).returnCode).toBe(0x80);
+    });
+    const stubborn = (): CoreProgram => ({
+      start(): void {},
+      stop(): void {
+        throw new Error("I stay");
+      },
+    });
+    await run(stubborn, async (machine, client) => {
+      await until(() => machine.chip(0, 0).cores[1]!.state === 7);
+      expect((await signal(client, 2)).returnCode).toBe(0x80);
+      expect(machine.chip(0, 0).cores[1]!.state).toBe(15);
+    });
+  });
+
   it("text longer than a block continues in the next", async () => {
     const program = (): CoreProgram => ({
       start(core): void {

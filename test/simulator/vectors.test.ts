@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SimulatedMachine } from "../../src/simulator/index.js";
-import { TestClient } from "./client.js";
+import { TestClient, until } from "./client.js";
 
 interface Vector {
   readonly name: string;
@@ -51,12 +51,13 @@ describe("golden requests", () => {
     for (const { hex } of requests) {
       const bytes = Buffer.from(hex, "hex");
       if ((bytes[2]! & 0x80) === 0) continue;
-      const [x, y, p] = [bytes[7]!, bytes[6]!, bytes[4]! & 31];
-      client.send(bytes);
-      const reply = await client.next(500);
       // Messages to application ports have nobody to answer them.
-      if (bytes[4]! >>> 5 !== 0 && p !== 0) continue;
-      if (reply === undefined && machine.boards[0]!.counters.dropped.monitorDead > 0) {
+      if (bytes[4]! >>> 5 !== 0 && (bytes[4]! & 31) !== 0) continue;
+      client.send(bytes);
+      const { dropped } = machine.boards[0]!.counters;
+      await until(() => client.received.length > 0 || dropped.monitorDead > 0, 5000);
+      const reply = client.received.shift();
+      if (reply === undefined) {
         deaths += 1;
         await client.close();
         await machine.close();
@@ -64,8 +65,7 @@ describe("golden requests", () => {
         client = await TestClient.open(machine.boards[0]!.address);
         continue;
       }
-      expect([hex, x, y, reply !== undefined]).toEqual([hex, x, y, true]);
-      expect(reply!.subarray(12, 14)).toEqual(bytes.subarray(12, 14));
+      expect(reply.subarray(12, 14)).toEqual(bytes.subarray(12, 14));
       answered += 1;
     }
     expect(answered).toBeGreaterThan(60);

@@ -35,7 +35,12 @@ describe("a machine of three boards", () => {
   it("loses a board and runs on", async () => {
     await using machine = await SimulatedMachine.start({ board: { triads: [1, 1] }, host: "127.77.3.1", port: 0, timeScale: 0 });
     await using client = await TestClient.open(machine.boards[0]!.address);
+    const link = { command: 17, arg1: 0xf5007f00, arg2: 8, arg3: 3 };
+    expect((await client.ask(link)).payload.length).toBe(8);
     machine.setPower(false, [1]);
+    // Over the edge of the board: masked by 4.0.0, so an OK without data.
+    expect((await client.ask(link)).payload.length).toBe(0);
+    expect((await client.ask({ ...link, y: 3, arg3: 2 })).payload.length).toBe(8);
     expect(machine.isReady).toBe(true);
     expect((await client.ask({ command: 0, x: 4, y: 8 })).returnCode).toBe(0x8b);
     expect((await client.ask({ command: 0, x: 8, y: 4 })).returnCode).toBe(0x80);

@@ -1,5 +1,5 @@
 // Builds the small applications of fixtures/apps with Debian's gcc-arm-none-eabi into APLX images.
-//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx and .elf
+//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,10 +25,9 @@ const work = mkdtempSync(join(tmpdir(), "spinn-apps-"));
 try {
   for (const name of names) {
     const elf = compile(name);
-    writeFileSync(join(root, `${name}.elf`), elf);
     const image = aplx(sections(elf));
     writeFileSync(join(root, `${name}.aplx`), image);
-    console.log(`${name}.aplx ${image.length} bytes, ${name}.elf ${elf.length} bytes`);
+    console.log(`${name}.aplx ${image.length} bytes`);
   }
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -57,7 +57,7 @@ export const verb: Verb = {
       board: board.remote,
       alreadyBooted: result.alreadyBooted,
       attempts: result.attempts,
-      version,
+      scamp: version,
       chips: machine.chips.size,
       expectedChips: expected,
       cores: machine.coreCount,

@@ -30,8 +30,7 @@ export const verb: Verb = {
       .option("-o, --output <folder>", "folder for files that steps write (default: the current one)")
       .option("--report <file>", "write the report as JSON")
       .option("--resume", "go on behind the last finished step of an interrupted run")
-      .option("-n, --dry-run", "check the script and say what it would do; send nothing")
-      .option("--ndjson", "one JSON object per event, as it happens"),
+      .option("-n, --dry-run", "check the script and say what it would do; send nothing"),
   examples: [
     "bringup night.yaml --host 192.168.240.1 --bmp 192.168.240.0",
     "bringup night.yaml --set cores=0,0,1-16 --report night.json --resume # go on after an interruption",

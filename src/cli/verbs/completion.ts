@@ -18,6 +18,7 @@ const OPERANDS: Readonly<Record<string, readonly string[]>> = {
   tags: ["list", "set", "reverse", "clear"],
   signal: ["start", "stop", "pause", "cont", "sync0", "sync1", "timer", "exit", "usr0", "usr1", "usr2", "usr3"],
   wait: ["RUN", "EXIT", "SYNC0", "SYNC1", "PAUSE", "WAIT", "IDLE"],
+  stream: ["imd", "events"],
   completion: ["bash", "zsh", "fish"],
   help: Object.keys(TOPICS),
 };

@@ -15,8 +15,9 @@ import { usage } from "../usage.js";
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
+      .usage("FOLDER CHIPS... ADDRESS LENGTH [options]")
       .argument("<folder>", "where to put it: a file per chip, and dump.json that says what is what")
-      .argument("<words...>", "CHIPS... ADDRESS LENGTH: the same range of each chip; chips are 1,2 or 0-3,* or @all"),
+      .argument("[words...]", "CHIPS... ADDRESS LENGTH: the same range of each chip; chips are 1,2 or 0-3,* or @all"),
   examples: ["dump snapshot @all sdram 64K # 64 KB of every chip", "dump snapshot 0,0 1,2 sysram 32K"],
   statuses: [3, 4, 5, 9, 74],
   async run(job, command) {

@@ -10,7 +10,8 @@ import { usage } from "../usage.js";
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
-      .argument("<words...>", "[chip x,y | core x,y,p] ADDRESS LENGTH [WORD]: bytes from there on get the 32-bit word (default: 0)")
+      .usage("[x,y | x,y,p] ADDRESS LENGTH [WORD] [options]")
+      .argument("[words...]", "[chip x,y | core x,y,p] ADDRESS LENGTH [WORD]: bytes from there on get the 32-bit word (default: 0)")
       .option("--force", "allow addresses outside SDRAM and SysRAM"),
   examples: ["fill 1,2 sdram+0x240000 1M # a megabyte of zeros", "fill 1,2 0x60240000 4K 0xdeadbeef"],
   statuses: [3, 4, 5, 8, 9],

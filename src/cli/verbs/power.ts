@@ -42,7 +42,7 @@ export const verb: Verb = {
     const [action, slots] = command.processedArgs as [(typeof ACTIONS)[number], number[]];
     const options = command.opts<Options>();
     if (action !== "status") {
-      await confirm(job, `power ${action} of slot ${slots.join(" ")} stops whatever runs there.`, options.yes);
+      await confirm(job, `power ${action} of slot ${slots.join(" ")} stops whatever runs there`, options.yes);
     }
     await using bmp = await openBmp(job, command);
     const startedAt = performance.now();

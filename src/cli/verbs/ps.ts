@@ -1,10 +1,11 @@
-import { type CoreCoordinates, coreStateName, formatCore, isCrashed, parseCoreState } from "../../machine/index.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CoreCoordinates, coreStateName, formatCore, isCrashed, type Machine, parseCoreState } from "../../machine/index.js";
 import { type CoreStatus, describeCore, type Transceiver } from "../../transceiver/index.js";
 import { addBoardOptions, withBoard } from "../board.js";
 import { formatTime, plural } from "../format.js";
 import { CHIPS_AT_A_TIME, inParallel } from "../in-parallel.js";
 import type { Job, Verb } from "../job.js";
-import { parseInteger } from "../number.js";
+import { parseDuration, parseInteger } from "../number.js";
 import { areExactChips, parseSelection, type Selection, selectChips, selectCores } from "../place.js";
 import { ExitStatus } from "../status.js";
 import { formatTable } from "../table.js";
@@ -16,6 +17,8 @@ interface Options {
   readonly appId?: number;
   readonly app?: string;
   readonly counts?: boolean;
+  readonly watch?: boolean;
+  readonly every?: number;
 }
 
 export const verb: Verb = {
@@ -26,17 +29,28 @@ export const verb: Verb = {
       .option("-s, --state <state>", "only cores in this state, e.g. RUN, RTE, IDLE", (text) => asUsage(() => parseCoreState(text)))
       .option("--app-id <n>", "only cores of this application, 0 to 255", (text) => parseInteger("--app-id", text, 0, 255))
       .option("--app <text>", "only cores whose application's name holds this text")
-      .option("-c, --counts", "only the counts"),
+      .option("-c, --counts", "only the counts")
+      .option("-w, --watch", "again and again, until Ctrl-C; with --json a line each time")
+      .option("--every <time>", "pause between two looks with --watch (default: 1s)", (text) => parseDuration("--every", text)),
   examples: ["ps # every core that is in use", "ps 1,2 --all # all cores of one chip", "ps --state RTE # what has crashed, with reasons"],
   statuses: [1, 3, 4, 5, 9],
   async run(job, command) {
     const selection = parseSelection(command.args.length === 0 ? ["@all"] : command.args);
-    return await withBoard(job, command, (board) => list(job, board, selection, command.opts<Options>()));
+    const options = command.opts<Options>();
+    return await withBoard(job, command, async (board) => {
+      const machine = areExactChips(selection) ? undefined : (await board.discover(job.calls)).machine;
+      const stop = AbortSignal.any([job.signal, job.terminal.outputGone]);
+      for (;;) {
+        const status = await list(job, board, machine, selection, options);
+        if (!options.watch || stop.aborted) return status;
+        await sleep(options.every ?? 1000, undefined, { signal: stop }).catch(() => undefined);
+        job.signal.throwIfAborted();
+      }
+    });
   },
 };
 
-async function list(job: Job, board: Transceiver, selection: Selection, options: Options): Promise<number> {
-  const machine = areExactChips(selection) ? undefined : (await board.discover(job.calls)).machine;
+async function list(job: Job, board: Transceiver, machine: Machine | undefined, selection: Selection, options: Options): Promise<number> {
   const chips = selectChips(selection, machine);
   const wanted = new Set(selectCores(selection, machine).map(formatCore));
   const named = selection.patterns.every((pattern) => pattern.p !== undefined);

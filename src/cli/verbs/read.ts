@@ -20,8 +20,9 @@ interface Options {
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
+      .usage("[x,y | x,y,p] ADDRESS [LENGTH] [options]")
       .argument(
-        "<words...>",
+        "[words...]",
         `[chip x,y | core x,y,p] ADDRESS [LENGTH in bytes]
 the chip is the root chip unless named; an address is 0x60240000, sdram, sysram+0x40, sv.clock_ms, vcpu[3].app_name;
 a length is 256, 0x100, 4K, 2M (default: ${DEFAULT_BYTES}, or the size of what is named)`,
@@ -66,7 +67,7 @@ async function read(job: Job, board: Transceiver, words: MemoryWords, length: nu
   const { field } = address;
   if (field !== undefined && length === field.field.sizeBytes && options.format === undefined) {
     const value = field.layout.decode(field.field.name, bytes);
-    const text = `${formatValue(value, field.field)}${field.field.meaning === "" ? "" : `    ${job.terminal.paint("faint", field.field.meaning)}`}\n`;
+    const text = `${formatValue(value, field.field)}${field.field.meaning === "" || !Number.isFinite(job.terminal.columns) ? "" : `    ${job.terminal.paint("faint", field.field.meaning)}`}\n`;
     job.result({ ...about, name: address.name, type: field.field.type, value, base64: base64(bytes) }, () => text);
     return;
   }

@@ -11,7 +11,7 @@ export const verb: Verb = {
   statuses: [3, 4, 5, 8, 9],
   async run(job, command) {
     const [slots] = command.processedArgs as [number[]];
-    await confirm(job, `a reset of slot ${slots.join(" ")} stops whatever runs there.`, command.opts<{ yes?: boolean }>().yes);
+    await confirm(job, `a reset of slot ${slots.join(" ")} stops whatever runs there`, command.opts<{ yes?: boolean }>().yes);
     await using bmp = await openBmp(job, command);
     await bmp.reset(slots, "pulse", { signal: job.signal });
     job.result({ bmp: bmp.remote, slots }, () => `reset ${plural(slots.length, "board")}; boot the machine again\n`);

@@ -38,7 +38,7 @@ export const verb: Verb = {
     const table = options.load === undefined ? undefined : new TextDecoder().decode(await readInputFile(options.load, "routing table"));
     const entries = table === undefined ? undefined : parseRoutingTable(table);
     if (options.clear)
-      await confirm(job, `clearing the routes of chip ${chip.x},${chip.y} stops packets of every application.`, options.yes);
+      await confirm(job, `clearing the routes of chip ${chip.x},${chip.y} stops packets of every application`, options.yes);
     await withBoard(job, command, async (board) => {
       const calls = { signal: job.signal };
       if (entries !== undefined) {

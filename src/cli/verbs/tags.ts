@@ -26,6 +26,7 @@ const ACTIONS = ["list", "set", "reverse", "clear"];
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
+      .usage("[list | set TAG HOST:PORT | reverse TAG PORT x,y,p | clear TAG] [options]")
       .argument(
         "[words...]",
         "list (default); set TAG HOST:PORT; reverse TAG PORT x,y,p; clear TAG. TAG is 0 to 7, HOST may be - for this computer",

@@ -26,8 +26,9 @@ const SIZES: Readonly<Record<Unit, number>> = { u8: 1, u16: 2, u32: 4 };
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
+      .usage("[x,y | x,y,p] ADDRESS VALUE... [options]")
       .argument(
-        "<words...>",
+        "[words...]",
         `[chip x,y | core x,y,p] ADDRESS VALUE...
 values are 32-bit words unless --type says otherwise; a variable by name (sv.led_period) takes its own size`,
       )

@@ -78,6 +78,7 @@ const METHODS: Readonly<Record<string, SteeringMethod>> = {
 /** Lets remote clients steer computations, and takes back what clients that are gone have paused. Nothing here blocks. */
 export class Steering {
   readonly #leaseMs: number;
+  readonly #carry: (error: unknown) => unknown;
   /** Per connection, what it holds and how; connections are bounded by the server. */
   readonly #holds = new Map<AbortSignal, { readonly holder: string; readonly held: Map<AnyIDict, "lease" | "until" | "keep"> }>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -88,8 +89,10 @@ export class Steering {
   place: (idict: AnyIDict) => Readonly<Record<string, unknown>> = () => ({});
   #count = 0;
 
-  constructor(options: { readonly leaseMs?: number | undefined } = {}) {
+  /** `leaseMs`: how long a pause outlives its connection, default 30 000; `carry`: what callers get for what a method throws, default the same. */
+  constructor(options: { readonly leaseMs?: number | undefined; readonly carry?: ((error: unknown) => unknown) | undefined } = {}) {
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#carry = options.carry ?? ((error) => error);
   }
 
   /** The target whose methods steer `find(...)`; with `named`, the first parameter of each names the computation. */
@@ -101,8 +104,14 @@ export class Steering {
     const target: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     const methods: Record<string, MethodDescription> = {};
     for (const [name, { doc, args, call }] of Object.entries(METHODS)) {
-      target[name] = (context: CallContext, ...rest: unknown[]) =>
-        call(this, find(named === undefined ? undefined : rest[0]), context, ...(named === undefined ? rest : rest.slice(1)));
+      target[name] = async (context: CallContext, ...rest: unknown[]) => {
+        try {
+          const idict = find(named === undefined ? undefined : rest[0]);
+          return await call(this, idict, context, ...(named === undefined ? rest : rest.slice(1)));
+        } catch (error) {
+          throw this.#carry(error);
+        }
+      };
       methods[name] = { doc, args: named === undefined ? args : [named, ...args], passContext: true };
     }
     for (const [name, description, call] of more) {

@@ -1,4 +1,5 @@
 import { ReturnCode } from "../../wire/index.js";
+import { fillFlashes } from "./factory.js";
 import { Flash } from "./flash.js";
 import { Fpgas } from "./fpgas.js";
 import { addressRecord, type BmpIdentity, eepromRecord, hardwareRecord, statusBlock, wordsOf } from "./records.js";
@@ -59,13 +60,14 @@ export class BmpController {
   readonly #start = performance.now();
   #fpgaReset = false;
 
-  /** `slots`: boards of the frame. */
-  constructor(identity: BmpIdentity, slots: number, powered: boolean, control: BoardControl) {
+  /** `slots`: boards of the frame. `blacklist`: the dead parts of the board as words of its board information. */
+  constructor(identity: BmpIdentity, slots: number, powered: boolean, control: BoardControl, blacklist: readonly number[] = []) {
     this.identity = identity;
     this.#slots = slots;
     this.#control = control;
     this.#eeprom = new Uint8Array(0x4000);
     this.#eeprom.set(eepromRecord(identity));
+    fillFlashes(identity, blacklist, this.#flash, this.#serialFlash);
     this.powered = powered;
     if (powered) this.fpgas.load(slots > 1);
   }

@@ -1,40 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { TokenBucket } from "../../../src/connections/index.js";
+import { EIEIOConnection, TokenBucket } from "../../../src/connections/index.js";
 import { EventSender, LiveEvents, liveTag } from "../../../src/services/stream/index.js";
-import { type CoreContext, type CoreProgram, SimulatedMachine } from "../../../src/simulator/index.js";
-import { decodeEieioData, EieioType, encodeEieioData, type SdpMessage } from "../../../src/wire/index.js";
+import { liveEvents, SimulatedMachine } from "../../../src/simulator/index.js";
 import { TestClient, until } from "../../simulator/client.js";
 import { udpPort } from "./udp.js";
 
 const TAG = 2;
-
-/**
- * A core that gathers and injects in one: every event that comes in by SDP port 1 goes out again through the tag, 64 to a message with the
- * step in front, as the tool chain's gatherer sends them.
- */
-function mirror(): CoreProgram {
-  let core: CoreContext;
-  let step = 0;
-  const pending: number[] = [];
-  return {
-    name: "event-mirror",
-    start: (context) => {
-      core = context;
-    },
-    onSdp: (message: SdpMessage) => {
-      if (message.destPort === 1) pending.push(...decodeEieioData(message.data).keys);
-    },
-    onTick: () => {
-      while (pending.length > 0) {
-        const keys = pending.splice(0, 64);
-        const data = encodeEieioData({ type: EieioType.KEY_32, payloadBase: step, payloadIsTime: true, keys });
-        core.sendSdp({ tag: TAG, destPort: 7, destCpu: 31, destX: 0, destY: 0, srcPort: 3, data });
-      }
-      step += 1;
-      return false;
-    },
-  };
-}
 
 /** A load table that runs what follows it. */
 function image(): Uint8Array {
@@ -46,7 +17,7 @@ describe("a simulated board", () => {
   let client: TestClient;
 
   beforeEach(async () => {
-    machine = await SimulatedMachine.start({ board: "spin3", port: 0, timeScale: 0, programs: () => mirror() });
+    machine = await SimulatedMachine.start({ board: "spin3", port: 0, timeScale: 0, programs: () => liveEvents({ tag: TAG, prefix: 0 }) });
     client = await TestClient.open(machine.boards[0]!.address);
     await client.write(0x67800000, image());
     await client.ask({ command: 19, arg1: 0x1e000002 });
@@ -60,7 +31,7 @@ describe("a simulated board", () => {
 
   test("events go in by SDP and by reverse tag, and come back live through the tag of our own socket", async () => {
     const board = machine.boards[0]!.address;
-    const own = await udpPort();
+    const own = await EIEIOConnection.open();
     await using live = await LiveEvents.open(own, { setTag: liveTag(own, board.host, TAG, { port: board.port }) });
     const bucket = new TokenBucket(127, 50_000);
     const wrapped = new EventSender(own, { host: board.host, port: board.port, core: { x: 0, y: 0, p: 1 } }, bucket);
