@@ -1,4 +1,6 @@
 import { CONTROLLER_PORT, Controller, type ControllerOptions, serveController } from "../../controller/index.js";
+import { formatCore } from "../../machine/index.js";
+import type { SimulatedMachine } from "../../simulator/index.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
@@ -44,11 +46,11 @@ export const verb: Verb = {
   async run(job, command) {
     const options = command.opts<Options>();
     const bind = bindOf(options);
-    await using ends = new AsyncDisposableStack();
-    const board = options.simulation ? await simulated(job, ends) : await named(options);
+    await using machine = options.simulation ? await simulate(job) : undefined;
+    const board = machine === undefined ? await named(options) : addressesOf(machine);
     const controller = new Controller({ ...board, isSimulation: options.simulation ?? false, scriptFolder: options.scripts });
     const { port, notifyPort } = options;
-    const served = ends.use(await serveController(controller, { bind, port, notifyPort }));
+    await using served = await serveController(controller, { bind, port, notifyPort });
     if (!options.simulation) void tell(job, controller);
     const data = {
       ready: true,
@@ -88,12 +90,16 @@ async function named({ host, boardPort, bmp }: Options): Promise<ControllerOptio
   };
 }
 
-async function simulated(job: Job, ends: AsyncDisposableStack): Promise<ControllerOptions> {
-  const { SimulatedMachine } = await import("../../simulator/index.js");
+async function simulate(job: Job): Promise<SimulatedMachine> {
+  const { SimulatedMachine: Machine } = await import("../../simulator/index.js");
   const { armProgram } = await import("../../emulator/index.js");
-  const onTrouble = ({ x, y, p, message }: { x: number; y: number; p: number; message: string }): void =>
-    job.say(`WARNING:simulation:core ${x},${y},${p}: ${message}`);
-  const machine = ends.use(await SimulatedMachine.start({ board: "spin5", port: 0, programs: armProgram({ onTrouble }) }));
+  const programs = armProgram({
+    onTrouble: ({ x, y, p, message }) => job.say(`WARNING:simulation:core ${formatCore({ x, y, p })}: ${message}`),
+  });
+  return Machine.start({ board: "spin5", port: 0, programs });
+}
+
+function addressesOf(machine: SimulatedMachine): ControllerOptions {
   const { host, port } = machine.boards[0]!.address;
   return { host, port, bootPort: machine.bootAddress.port, bmp: machine.bmps[0]?.address };
 }
