@@ -107,6 +107,7 @@ async function run(
       await file?.write(frame);
       return frame.count;
     },
+    ...(screen === undefined ? {} : { draw: () => screen.update() }),
     line: (taken, perSecond) => eventLine({ taken, perSecond, stats: live.stats }),
   });
   const { stats } = live;

@@ -1,8 +1,6 @@
 import { type EventFrame, type KeyMap, TerminalRaster } from "../services/stream/index.js";
 import type { Terminal } from "./terminal.js";
 
-/** Between two drawings, ms. */
-const DRAW_MS = 100;
 const COLUMNS = 64;
 const ESC = "\u001b";
 
@@ -13,7 +11,6 @@ export class RasterScreen {
   readonly #raster: TerminalRaster;
   /** Row of the first key of each range of the map, one above the other. */
   readonly #rows: readonly number[];
-  #drawnAt = Number.NEGATIVE_INFINITY;
   #drawn = false;
 
   constructor(terminal: Terminal, keyMap: KeyMap) {
@@ -37,16 +34,15 @@ export class RasterScreen {
       const row = this.#rows[range]! + keys[i]! - this.#keyMap.ranges[range]!.firstKey;
       this.#raster.add((payloadIsTime ? payloads?.[i] : undefined) ?? receivedAtMs, row);
     }
-    const now = performance.now();
-    if (Number.isFinite(this.#terminal.columns) && now - this.#drawnAt >= DRAW_MS) this.#draw(now);
   }
 
+  /** Draws again what a terminal shows. */
+  update(): void {
+    if (Number.isFinite(this.#terminal.columns)) this.finish();
+  }
+
+  /** Draws for the last time. */
   finish(): void {
-    this.#draw(performance.now());
-  }
-
-  #draw(now: number): void {
-    this.#drawnAt = now;
     const lines = this.#raster.render();
     this.#terminal.out(`${this.#drawn ? `${ESC}[${lines.length}A` : ""}${lines.join("\n")}\n`);
     this.#drawn = true;

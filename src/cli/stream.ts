@@ -24,6 +24,8 @@ export interface StreamFeed<Frame> {
   next(signal: AbortSignal): Promise<Frame>;
   /** Puts the frame where it belongs; tells how much it counts. */
   take(frame: Frame): Promise<number> | number;
+  /** Draws what is drawn over again, in front of each line. */
+  draw?(): void;
   /** The line of a person who watches. `perSecond` is the rate of what `take` counted, since the last line. */
   line(taken: number, perSecond: number): string;
 }
@@ -36,7 +38,7 @@ export interface StreamOutcome {
 }
 
 /** Between two drawings of the line on a terminal, ms. */
-const DRAW_MS = 200;
+const DRAW_MS = 100;
 /** Longest time on frames that wait already, ms: then sockets, signals and timers have their turn. */
 const TURN_MS = 10;
 /** Between two lines on a stderr that is no terminal, with --verbose, ms. */
@@ -57,7 +59,14 @@ export async function follow<Frame>(job: Job, options: StreamOptions, feed: Stre
   let taken = 0;
   const line = (): string => feed.line(taken, rate.since(taken, performance.now()));
   const told = job.isVerbose && !process.stderr.isTTY;
-  const timer = setInterval(() => (told ? job.say(line()) : terminal.progress.note(line())), told ? TELL_MS : DRAW_MS);
+  const timer = setInterval(
+    () => {
+      feed.draw?.();
+      if (told) job.say(line());
+      else terminal.progress.note(line());
+    },
+    told ? TELL_MS : DRAW_MS,
+  );
   const end = async (): Promise<StreamEnd> => {
     let turnAt = startedAt;
     while (taken < count) {

@@ -1,5 +1,5 @@
 import { getVersion, ROOT_CHIP, type VersionInfo } from "../commands/index.js";
-import { SCAMPConnection, type SCAMPConnectionOptions } from "../connections/index.js";
+import { SCAMPConnection, type SCAMPConnectionOptions, type TokenBucket } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { pause, within } from "./pause.js";
 import { Session } from "./session.js";
@@ -9,6 +9,8 @@ export interface ConnectOptions extends SCAMPConnectionOptions {
   readonly probeMs?: number;
   /** How long a machine may go on saying that it is still booting, ms. Default 15000: three times what 48 chips take (boot.md, computed). */
   readonly readyMs?: number;
+  /** One token per datagram, repeats included, of all connections of the session together: keeps many boards below what the host's link carries. Default none. */
+  readonly tokenBucket?: TokenBucket;
 }
 
 const DEFAULT_PROBE_MS = 3000;

@@ -29,6 +29,13 @@ if (unknown.length > 0) fail(`no measure is called ${unknown.join(", ")}; there 
 const chosen = measures.filter(({ name }) => names.includes(name));
 const peers = new Peers(values);
 for (const line of peers.missing) console.error(`bench: ${line}`);
+// A board that was stopped on purpose would outlive an interrupted run.
+for (const [name, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+]) {
+  process.once(name, () => peers.close().finally(() => process.exit(status)));
+}
 const samples = new Map(chosen.map(({ name }) => [name, []]));
 const failures = new Map();
 try {

@@ -31,24 +31,23 @@ async function readBytes(spinn, bytes, into) {
   }
 }
 
-/** Reads of several sizes in turn, `rounds` times over; small ones many times in a row, for one of 30 ms says little. Seconds and CPU seconds per byte of each. */
-async function growth({ host, port, sizes, atMost, rounds }) {
+/**
+ * Reads of several sizes one after another, twice over; small ones several times up to `enough` bytes. The least seconds and CPU seconds per
+ * byte of each size: what other programs did meanwhile is none of its cost.
+ */
+async function growth({ host, port, sizes, enough }) {
   const spinn = await connect(host, { port });
   const into = new Uint8Array(SDRAM_BYTES).fill(1);
   await readBytes(spinn, WARM_UP_BYTES, into);
   const runs = sizes.map(() => []);
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [i, bytes] of sizes.entries()) {
-      const times = Math.min(atMost, sizes.at(-1) / bytes);
-      for (let time = 0; time < times; time += 1) {
-        const { seconds, cpuSeconds } = await timed(() => readBytes(spinn, bytes, into));
-        runs[i].push({ seconds: seconds / bytes, cpuSeconds: cpuSeconds / bytes });
-      }
-    }
+  for (const [i, bytes] of [...sizes.entries(), ...sizes.entries()]) {
+    for (let read = 0; read < Math.max(bytes, enough); read += bytes) runs[i].push(await timed(() => readBytes(spinn, bytes, into)));
   }
+  const least = (what) => sizes.map((bytes, i) => Math.min(...runs[i].map((run) => run[what])) / bytes);
+  const perByte = least("seconds");
+  const cpuPerByte = least("cpuSeconds");
   await spinn.close();
-  const middle = (each, what) => each.map((run) => run[what]).sort((a, b) => a - b)[each.length >> 1];
-  return { perByte: runs.map((each) => middle(each, "seconds")), cpuPerByte: runs.map((each) => middle(each, "cpuSeconds")) };
+  return { perByte, cpuPerByte };
 }
 
 /** The same packets by node:dgram alone. */

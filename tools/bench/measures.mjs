@@ -10,21 +10,35 @@ const thousand = (value) => `${(value / 1000).toFixed(1)} k/s`;
 const ms = (value) => `${value.toFixed(1)} ms`;
 const s = (value) => `${value.toFixed(value < 1 ? 3 : 2)} s`;
 
+/** Turns that each client takes within a round of `speed`: its best one counts, the one that other programs disturbed least. */
+const TURNS = 3;
+
 /** Requests per second and CPU time against a fast board that loses nothing. */
 export const speed = {
   name: "speed",
   async sample(peers, { scale, seed }) {
     const one = 2 * MIB * scale;
-    const eight = 16 * MIB * scale;
-    return peers.withBoard({ seed }, async ({ host, port }) => ({
-      one,
-      eight,
-      ours1: await peers.job({ job: "read", host, port, window: 1, bytes: one }),
-      bare1: await peers.job({ job: "bare", host, port, window: 1, bytes: one }),
-      ours8: await peers.job({ job: "read", host, port, window: 8, bytes: eight }),
-      bare8: await peers.job({ job: "bare", host, port, window: 8, bytes: eight }),
-      spinnman: peers.spinnman && (await peers.readBySpinnman({ host, port }, { bytes: eight, api: "pipeline" })),
-    }));
+    const eight = 8 * MIB * scale;
+    return peers.withBoard({ seed }, async ({ host, port }) => {
+      const clients = {
+        ours1: () => peers.job({ job: "read", host, port, window: 1, bytes: one }),
+        bare1: () => peers.job({ job: "bare", host, port, window: 1, bytes: one }),
+        ours8: () => peers.job({ job: "read", host, port, window: 8, bytes: eight }),
+        bare8: () => peers.job({ job: "bare", host, port, window: 8, bytes: eight }),
+        ...(peers.spinnman && { spinnman: () => peers.readBySpinnman({ host, port }, { bytes: eight, api: "pipeline" }) }),
+      };
+      const best = { one, eight };
+      for (let turn = 0; turn < TURNS; turn += 1) {
+        for (const [name, run] of Object.entries(clients)) {
+          const { seconds, cpuSeconds } = await run();
+          best[name] = {
+            seconds: Math.min(seconds, best[name]?.seconds ?? Infinity),
+            cpuSeconds: Math.min(cpuSeconds, best[name]?.cpuSeconds ?? Infinity),
+          };
+        }
+      }
+      return best;
+    });
   },
   rows: [
     {
@@ -208,12 +222,12 @@ export const memory = {
   ],
 };
 
-/** Time per byte as the work grows, the sizes in turn within one process, so that all see the same machine. */
+/** Time per byte as the work grows, one after another within one process, so that all see the same machine. */
 export const growth = {
   name: "growth",
   sample: (peers, { scale, seed }) =>
     peers.withBoard({ seed }, ({ host, port }) =>
-      peers.job({ job: "growth", host, port, sizes: [1, 16, 256].map((mib) => mib * MIB * scale), atMost: 16, rounds: 3 }),
+      peers.job({ job: "growth", host, port, sizes: [1, 16, 256].map((mib) => mib * MIB * scale), enough: 64 * MIB * scale }),
     ),
   rows: [
     {

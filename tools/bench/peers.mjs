@@ -16,6 +16,7 @@ const LIMIT_MS = 300_000;
 
 export class Peers {
   #boards = new Set();
+  #stop = new AbortController();
   #nextAddress = 1;
 
   /** Paths of the board binary, the C client and the folder of SpiNNMan's checkouts; what cannot be used is `undefined`. */
@@ -48,7 +49,7 @@ export class Peers {
     const lines = createInterface({ input: child.stdout });
     const first = await Promise.race([once(lines, "line").then(([line]) => line), once(child, "exit").then(() => undefined)]);
     if (first === undefined) throw new Error(`the board did not start: ${command} ${args.join(" ")}`);
-    return { host, port: JSON.parse(first).port, pid: child.pid, stop: () => this.#stop(child) };
+    return { host, port: JSON.parse(first).port, pid: child.pid, stop: () => this.#end(child) };
   }
 
   /** Runs `work` with a board and stops the board. */
@@ -63,26 +64,32 @@ export class Peers {
 
   /** One of our jobs, in a process of its own. */
   async job(settings) {
-    return parse(await run(process.execPath, [join(here, "job.mjs"), JSON.stringify(settings)], { timeout: LIMIT_MS }));
+    return parse(await run(process.execPath, [join(here, "job.mjs"), JSON.stringify(settings)], this.#limits));
   }
 
   /** The C client repeats each request by itself after `repeatMs`. */
   async readByC({ host, port }, { window, bytes, repeatMs }) {
     const args = ["-H", host, "-p", String(port), "-w", String(window), "-n", String(bytes), "-o", "read", "-t", String(repeatMs)];
-    return parse(await run(this.client, args, { timeout: LIMIT_MS }));
+    return parse(await run(this.client, args, this.#limits));
   }
 
   /** `api`: `pipeline` (window 8) or `process` (all defaults). */
   async readBySpinnman({ host, port }, { bytes, api }) {
     const args = [join(here, "spinnman_read.py"), this.spinnman, host, String(port), String(bytes), api];
-    return parse(await run(PYTHON, args, { timeout: LIMIT_MS }));
+    return parse(await run(PYTHON, args, this.#limits));
   }
 
+  /** Ends every board and every client under way. */
   async close() {
-    await Promise.all([...this.#boards].map((child) => this.#stop(child)));
+    this.#stop.abort();
+    await Promise.all([...this.#boards].map((child) => this.#end(child)));
   }
 
-  async #stop(child) {
+  get #limits() {
+    return { timeout: LIMIT_MS, signal: this.#stop.signal };
+  }
+
+  async #end(child) {
     this.#boards.delete(child);
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL"); // a stopped process hears nothing else

@@ -21,13 +21,15 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
 export const verb: Verb = {
   configure: (command) =>
     void addBoardOptions(command)
-      .argument("<source>", "imd: frames of a molecular simulation; events: live events (spikes) of a board")
+      .argument(
+        "<source>",
+        "imd: frames of a molecular simulation; events: live events (spikes) of a board. Each is a line of JSON on stdout, unless --out, --report, --raster or --svg takes them; with --ndjson it is in any case",
+      )
       .argument("[server]", "imd: HOST:PORT where the simulation listens")
       .option("--for <time>", "end after this time", parseEnd)
       .option("--count <n>", "end when so many frames or events came; fewer are status 1", (text) =>
         parseInteger("--count", text, 1, 2 ** 48),
       )
-      .option("--ndjson", "print a JSON object per frame or event; so it is without --out, --report, --raster and --svg")
       .option("-o, --out <file>", "write everything to a compact binary file (FrameFileReader of spinnkit/stream reads it)")
       .option("--rotate <size>", "--out: begin a new file, name.0000.ext and so on, at this size", (text) =>
         parseInteger("--rotate", text, 1024, MAX_SIZE),
