@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Job, Verb } from "./job.js";
+import { ExitStatus } from "./status.js";
 import { addViaOption, withController } from "./via.js";
 
 interface Steer {
@@ -12,6 +13,8 @@ interface Steer {
   readonly configure?: (command: Command) => unknown;
 }
 
+const ENDED: readonly string[] = ["done", "failed", "aborted"];
+
 /** A verb that steers one run of a controller. */
 export function steerVerb({ method, args, words, examples, configure }: Steer): Verb {
   return {
@@ -20,15 +23,21 @@ export function steerVerb({ method, args, words, examples, configure }: Steer): 
       configure?.(command);
     },
     examples,
-    statuses: [3, 4, 5, 9],
+    statuses: [1, 3, 4, 5, 9],
     async run(job: Job, command: Command) {
       const run = command.args[0]!;
-      await withController(job, command, async (controller) => {
-        await controller.steer(method, run, args?.(command) ?? {});
-        const { state } = await controller.status(run);
-        job.result({ run, state }, () => `run ${run}: ${words} (it is ${state})\n`, "run");
+      return await withController(job, command, async (controller) => {
+        const before = await controller.status(run);
+        const hasEnded = ENDED.includes(before.state);
+        if (!hasEnded) await controller.steer(method, run, args?.(command) ?? {});
+        const { state } = hasEnded ? before : await controller.status(run);
+        job.result(
+          { run, state },
+          () => (hasEnded ? `run ${run} has ended: ${state}\n` : `run ${run}: ${words} (it is ${state})\n`),
+          "run",
+        );
+        return hasEnded && method !== "request_stop" ? ExitStatus.NO : ExitStatus.DONE;
       });
-      return undefined;
     },
   };
 }

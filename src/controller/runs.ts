@@ -28,6 +28,7 @@ export class Run {
   /** Settles when it has ended, well or not. */
   readonly ended: Promise<void>;
   #end: () => void = () => {};
+  #isFresh = false;
 
   constructor(id: string, method: string) {
     this.id = id;
@@ -68,6 +69,11 @@ export class Run {
 
   /** Waits while the run is paused. Throws `ERR_SPINN_ABORTED` when it is to end. */
   readonly safePoint = async (): Promise<void> => {
+    // The run has just passed one when its work began: its first step is one step, not two.
+    if (this.#isFresh && !this.signal.aborted) {
+      this.#isFresh = false;
+      return;
+    }
     if ((await this.idict.wait()).terminated) throw this.signal.reason;
   };
 
@@ -76,6 +82,7 @@ export class Run {
     this.hasBegun = true;
     try {
       await this.safePoint();
+      this.#isFresh = true;
       this.#finish({ result: plain(await work(this)) });
     } catch (error) {
       this.#finish({ error });
