@@ -58,11 +58,14 @@ export class Run {
   }
 
   readonly onProgress = (progress: Progress): void => {
+    // Parts of work that has failed may still be on their way.
+    if (this.idict.isFinal) return;
     this.idict.set("progress", progress);
     this.idict.notifyUpdate();
   };
 
   readonly onStep = (words: string): void => {
+    if (this.idict.isFinal) return;
     this.idict.set("step", words);
     this.idict.notifyUpdate();
   };

@@ -43,6 +43,7 @@ export class ServedController {
       { board: boardTarget(controller), runs: this.#runsTarget() },
       { allowParallel: true, builtinTerminate: true, tracebacks: false, description: `SpiNNaker board ${host}` },
     );
+    for (const run of controller.runs) this.#publisher.add(`run_${run.id}`, run.idict.notifier);
     const { onStart, onForget } = controller.runs;
     controller.runs.onStart = (run) => {
       onStart(run);

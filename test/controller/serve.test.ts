@@ -85,6 +85,31 @@ describe("a served controller", () => {
     await expect(inspect("127.0.0.1", served.port, { target: "runs", run: "77" })).rejects.toMatchObject({ remoteClass: "ValueError" });
   });
 
+  it("shows runs from before it was served too", async () => {
+    const controller = new Controller({ host: "127.87.25.1" });
+    await controller.start("early", async () => 1).ended;
+    const served = await serveController(controller, { port: 0, pollMs: 0 });
+    closers.push(() => served.close());
+    await using watcher = await inspect<RunValues>("127.0.0.1", served.port, { target: "runs", run: "1" });
+    expect(watcher.values).toMatchObject({ method: "early", result: 1 });
+    const { board } = (await subscribe(served.notifyPort, "board")).target!;
+    expect(board).toEqual({ host: "127.87.25.1", simulation: false, version: null });
+  });
+
+  it("ends runs that have begun and runs that wait, and takes no more", async () => {
+    const { controller, served } = await serve("127.87.26.1");
+    const stopping = controller.start(
+      "wait",
+      ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
+    );
+    const queued = controller.start("queued", async () => 1);
+    await until(() => stopping.hasBegun);
+    await served.close();
+    expect([stopping.state, queued.state]).toEqual(["aborted", "aborted"]);
+    expect(() => controller.start("late", async () => 1)).toThrow(/closed/);
+    await expect(controller.call("info")).rejects.toMatchObject({ code: "ERR_SPINN_CLOSED" });
+  });
+
   it("remembers so many runs, and takes so many", async () => {
     const { controller, served } = await serve("127.87.24.1");
     await using remote = await RemoteController.connect("127.0.0.1", served.port);

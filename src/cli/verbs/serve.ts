@@ -64,6 +64,9 @@ export const verb: Verb = {
       data,
       () => `ready: board ${board.host}, calls on port ${served.port}, state on port ${served.notifyPort} of ${bind.join(" ")}\n`,
     );
+    if (bind.some((address) => address !== "127.0.0.1" && address !== "::1")) {
+      job.say("WARNING:spinn:whoever reaches these addresses can use, boot and switch the board: there is no password");
+    }
     const reason = await ended(job, served.terminated);
     job.say(`INFO:spinn:ending: ${reason}`);
     return undefined;
