@@ -179,6 +179,6 @@ export function eventLine({ taken, perSecond, stats }: EventLineState): string {
 }
 
 function lossWords({ droppedEvents, malformed }: Pick<LiveEventsStats, "droppedEvents" | "malformed">): string {
-  const dropped = `, ${droppedEvents === 0 ? "none" : formatCount(droppedEvents)} dropped`;
+  const dropped = `, ${droppedEvents === 0 ? "none" : formatCount(droppedEvents)} dropped here`;
   return malformed === 0 ? dropped : `${dropped}, ${formatCount(malformed)} malformed`;
 }

@@ -41,6 +41,8 @@ export interface StreamOutcome {
 const DRAW_MS = 100;
 /** Longest time on frames that wait already, ms: then sockets, signals and timers have their turn. */
 const TURN_MS = 10;
+/** Data that may wait for stdout, bytes. Above it no frame is taken. */
+const MAX_BACKLOG = 256 * 1024;
 /** Between two lines on a stderr that is no terminal, with --verbose, ms. */
 const TELL_MS = 1000;
 
@@ -58,7 +60,7 @@ export async function follow<Frame>(job: Job, options: StreamOptions, feed: Stre
   const rate = new Rate(startedAt);
   let taken = 0;
   const line = (): string => feed.line(taken, rate.since(taken, performance.now()));
-  const told = job.isVerbose && !process.stderr.isTTY;
+  const told = job.isVerbose && !terminal.isWatched;
   const timer = setInterval(
     () => {
       feed.draw?.();
@@ -81,7 +83,7 @@ export async function follow<Frame>(job: Job, options: StreamOptions, feed: Stre
         await turn();
         turnAt = performance.now();
       }
-      if (process.stdout.writableNeedDrain) await Promise.race([terminal.flush(), stopped]);
+      if (terminal.backlogBytes > MAX_BACKLOG) await Promise.race([terminal.flush(), stopped]);
     }
     return "count";
   };

@@ -69,6 +69,16 @@ export class Terminal {
     return this.#streams.stdin.isTTY === true && this.#streams.stderr.isTTY === true;
   }
 
+  /** Whether a person sees what goes to stderr, so that a line can be drawn over again. */
+  get isWatched(): boolean {
+    return this.#streams.stderr.isTTY === true;
+  }
+
+  /** Bytes of data that stdout has not taken yet. */
+  get backlogBytes(): number {
+    return this.#streams.stdout.writableLength;
+  }
+
   /** Data. */
   out(text: string | Uint8Array): void {
     if (text.length === 0 || this.#gone.signal.aborted) return;

@@ -15,6 +15,7 @@ const HELP = "Help";
 export const VERBS: VerbTable = {
   bringup: entry(WHOLE, "run a bring-up script: power, boot, load, start, read results", () => import("./verbs/bringup.js")),
   simulate: entry(WHOLE, "run a simulated machine that answers as a board does", () => import("./verbs/simulate.js")),
+  test: entry(WHOLE, "run an application on a simulated machine and compare what its cores say", () => import("./verbs/test.js")),
   discover: entry(WHOLE, "listen for boards that have power and are not booted", () => import("./verbs/discover.js")),
   boot: entry(WHOLE, "boot a machine; does nothing to a booted one", () => import("./verbs/boot.js")),
   doctor: entry(WHOLE, "find out step by step why a board does not answer", () => import("./verbs/doctor.js")),

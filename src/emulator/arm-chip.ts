@@ -21,6 +21,8 @@ const MAX_WAITING = 64;
 const SV = 0xf500_7f00;
 const PING_MS = 10;
 const SYSTEM_CONTROLLER_NIBBLE = 2;
+/** GPIO port of the system controller. */
+const PINS = 0xf200_0040;
 
 type Letter = { readonly message: SdpLike } | { readonly signal: number };
 
@@ -66,6 +68,8 @@ export class ArmChip {
       doorbell: (physical, level) => this.#doorbell(physical, level),
       sleeping: () => this.#sleeping(),
     });
+    // Whatever was lit stays lit.
+    this.controller.pins = memory.readWord(PINS);
     memory.attach(SYSTEM_CONTROLLER_NIBBLE, 0x1000, this.controller);
     this.#mailboxes = new Mailboxes(memory, this.controller);
     this.#nowMs = nowMs;

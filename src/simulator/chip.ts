@@ -4,6 +4,7 @@ import type { Clock } from "./clock.js";
 import { Core } from "./core.js";
 import type { Firmware } from "./firmware.js";
 import { Heap } from "./heap.js";
+import { Leds, SystemRegisters } from "./leds.js";
 import { ChipMemory, PlainRegisters } from "./memory.js";
 import type { MachineNetwork } from "./network.js";
 import { fullTable, sparseTable } from "./p2p.js";
@@ -54,8 +55,6 @@ export class Chip {
   dead = false;
   /** The chip has no supply: not even its router answers. */
   unpowered = false;
-  /** LEDs, bit n = LED n lit. */
-  leds = 0;
   readonly #world: ChipWorld;
   #state: ChipState | undefined;
 
@@ -108,6 +107,15 @@ export class Chip {
     return this.#booted().system;
   }
 
+  /** LEDs, bit n = LED n lit. */
+  get leds(): number {
+    return this.#booted().leds.lit;
+  }
+
+  set leds(lit: number) {
+    this.#booted().leds.lit = lit;
+  }
+
   /** A word-sized or smaller field of the system variables. */
   sv(name: string): number {
     const state = this.#booted();
@@ -127,6 +135,13 @@ export class Chip {
   /** Address in the table of tagged allocations. */
   allocTag(appId: number, tag: number): number {
     return this.sv("alloc_tag") + 4 * ((appId << 8) | tag);
+  }
+
+  /** A route with the cores' physical numbers, as the router's registers have it, for one with virtual ones. Cores that are not there fall away. */
+  physicalRoute(route: number): number {
+    let physical = route & ~(0x3ffff << 6);
+    for (const [p, core] of this.v2p.entries()) if ((route >>> (6 + p)) & 1) physical |= 1 << (6 + core);
+    return physical >>> 0;
   }
 
   /** The chip has lost its supply: its programs end, and nobody answers any more. */
@@ -180,8 +195,11 @@ export class Chip {
     for (let i = 0; i < sharedCount; i += 1)
       memory.writeWord(shared + i * SHARED_BUFFER, i + 1 < sharedCount ? shared + (i + 1) * SHARED_BUFFER : 0);
 
-    const routes = new RoutingTable(memory, router, routerCopy, SYSRAM + SV_OFFSET + 0xe0, this.#signalRoute());
-    const state = { memory, router, routes, cores: makeCores(this.v2p, memory), sdram, sysram, system };
+    const routes = new RoutingTable(memory, router, routerCopy, SYSRAM + SV_OFFSET + 0xe0, this.#signalRoute(), (route) =>
+      this.physicalRoute(route),
+    );
+    const leds = new Leds(memory);
+    const state = { memory, router, routes, leds, cores: makeCores(this.v2p, memory), sdram, sysram, system };
     const pointers = {
       sysram_heap: sysram.root,
       sdram_heap: sdram.root,
@@ -200,6 +218,7 @@ export class Chip {
     };
     for (const [name, value] of Object.entries({ ...pointers, ...this.#identity() })) SV.write(sv, name, value);
     routes.initialise();
+    leds.lit = 0;
     this.#writeMaps(state);
     this.#initialiseCores(state);
     this.#runClocks(memory, view, view.getUint32(0x1c, true));
@@ -287,6 +306,7 @@ interface ChipState {
   readonly memory: ChipMemory;
   readonly router: Router;
   readonly routes: RoutingTable;
+  readonly leds: Leds;
   cores: Core[];
   readonly sdram: Heap;
   readonly sysram: Heap;
@@ -314,14 +334,7 @@ function workingCores(network: MachineNetwork, x: number, y: number): number[] {
 function attachRegisters(memory: ChipMemory, router: Router, monitor: number): void {
   memory.attach(0x0, 0x1000, new PlainRegisters());
   memory.attach(0x1, 0x20000, router);
-  memory.attach(
-    0x2,
-    0x1000,
-    new PlainRegisters([
-      [0x00, 0x59111012],
-      [0x34, monitor],
-    ]),
-  );
+  memory.attach(0x2, 0x1000, new SystemRegisters(monitor));
   memory.attach(0x3, 0x1000, new PlainRegisters());
   memory.attach(0x4, 0x10000, new PlainRegisters());
   memory.attach(0x6, 0x8000, new PlainRegisters());

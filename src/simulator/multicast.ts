@@ -62,7 +62,7 @@ export class Multicast {
       return;
     }
     for (const link of LINKS) if ((route >>> link) & 1) this.#leave(packet, link);
-    for (let p = 0; p < chip.coreCount; p += 1) if ((route >>> (6 + p)) & 1) this.#deliver(chip, p, key, payload);
+    for (const [p, physical] of chip.v2p.entries()) if ((route >>> (6 + physical)) & 1) this.#deliver(chip, p, key, payload);
   }
 
   #leave(packet: Packet, link: Link): void {

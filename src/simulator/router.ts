@@ -11,7 +11,8 @@ const FILTERS = [
 ];
 
 /**
- * The router of one chip: multicast table, P2P table, counters and the registers through which software reaches them.
+ * The router of one chip: multicast table, P2P table, counters and the registers through which software reaches them. It knows cores by their
+ * physical numbers alone.
  * Source: SpiNNaker datasheet (router), spinnaker_tools `include/spinnaker.h`.
  */
 export class Router implements RegisterDevice {
@@ -51,10 +52,6 @@ export class Router implements RegisterDevice {
     this.#keys[index] = key;
     this.#masks[index] = mask;
     this.#top = Math.max(this.#top, index + 1);
-  }
-
-  clearEntry(index: number): void {
-    this.setEntry(index, 0xff000000, 0xffffffff, 0);
   }
 
   /** Route word of the first entry that matches, `undefined` when none does. */

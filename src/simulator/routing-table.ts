@@ -6,9 +6,13 @@ const ENTRY = 16;
 const SIGNAL_KEY = 0xffff5554;
 const SIGNAL_MASK = 0xfffffffe;
 
+/** Turns the cores of a route, bits 23:6, from virtual numbers into physical ones. The other bits stay. */
+export type PhysicalRoute = (route: number) => number;
+
 /**
  * The monitor's copy of the routing table (sv.rtr_copy) with the chain of free and allocated blocks in it, and the router it is a copy of.
- * Source: spinnaker_tools `sark/sark_hw.c`. Each entry: u16 next, u16 free, u32 route, u32 key, u32 mask.
+ * Source: spinnaker_tools `sark/sark_hw.c`. Each entry: u16 next, u16 free, u32 route, u32 key, u32 mask. Routes of the copy name virtual cores,
+ * those of the router physical ones.
  */
 export class RoutingTable {
   readonly #memory: ChipMemory;
@@ -17,13 +21,16 @@ export class RoutingTable {
   /** Address of sv.rtr_free. */
   readonly #free: number;
   readonly #signalRoute: number;
+  readonly #physical: PhysicalRoute;
 
-  constructor(memory: ChipMemory, router: Router, copy: number, freeAddress: number, signalRoute: number) {
+  /** `signalRoute`: of the monitor's own entry, with virtual cores. */
+  constructor(memory: ChipMemory, router: Router, copy: number, freeAddress: number, signalRoute: number, physical: PhysicalRoute) {
     this.#memory = memory;
     this.#router = router;
     this.#copy = copy;
     this.#free = freeAddress;
     this.#signalRoute = signalRoute;
+    this.#physical = physical;
   }
 
   /** Clears entries 1..1023 and all allocations. Entry 0 carries the monitor's signals along the tree from the root. */
@@ -103,7 +110,7 @@ export class RoutingTable {
     return most;
   }
 
-  /** Writes an entry into copy and router. */
+  /** Writes an entry into copy and router. `route` names virtual cores. */
   set(index: number, route: number, key: number, mask: number): void {
     this.#write(index, route & 0x00ffffff, key, mask);
   }
@@ -139,7 +146,7 @@ export class RoutingTable {
     this.#memory.writeWord(this.#at(index) + 4, route >>> 0);
     this.#memory.writeWord(this.#at(index) + 8, key >>> 0);
     this.#memory.writeWord(this.#at(index) + 12, mask >>> 0);
-    if (index < ENTRIES) this.#router.setEntry(index, route >>> 0, key >>> 0, mask >>> 0);
+    if (index < ENTRIES) this.#router.setEntry(index, this.#physical(route), key >>> 0, mask >>> 0);
   }
 
   #clear(index: number): void {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { formatCount } from "../../src/cli/stream.js";
+import { Job } from "../../src/cli/job.js";
+import { follow, formatCount, type StreamOptions, type StreamOutcome, writeLines } from "../../src/cli/stream.js";
 import { eventLine, parseKeys } from "../../src/cli/stream-events.js";
 import { imdLine, parseServer } from "../../src/cli/stream-imd.js";
+import { type OutputStream, Terminal } from "../../src/cli/terminal.js";
+import { abortError, SpinnError } from "../../src/errors.js";
 
 describe("the line of a person who watches", () => {
   const stats = { frames: 200, empty: 138, pausesSent: 0, pausedMs: 0, bytesRead: 12 * 1024 * 1024, dropped: 0 };
@@ -28,9 +31,9 @@ describe("the line of a person who watches", () => {
         { ...source, lastStep: 9 },
       ],
     };
-    expect(eventLine({ taken: 12_345, perSecond: 999.6, stats: seen })).toBe("12.3k events  step 9  1.00k/s  buffer 0%, none dropped");
+    expect(eventLine({ taken: 12_345, perSecond: 999.6, stats: seen })).toBe("12.3k events  step 9  1.00k/s  buffer 0%, none dropped here");
     expect(eventLine({ taken: 1, perSecond: 0.25, stats: { ...seen, sources: [], droppedEvents: 64, malformed: 1 } })).toBe(
-      "1 events  0.3/s  buffer 0%, 64 dropped, 1 malformed",
+      "1 events  0.3/s  buffer 0%, 64 dropped here, 1 malformed",
     );
   });
 });
@@ -62,4 +65,92 @@ it("addresses of simulations and keys of populations", () => {
   for (const text of ["exc", "exc=", "exc=0x800", "exc=0x800+", "=1+1", "exc=800g+1"]) {
     expect(() => parseKeys(text), text).toThrow(expect.objectContaining({ code: "ERR_SPINN_ARGUMENT" }));
   }
+});
+
+describe("the loop", () => {
+  /** A stdout that holds everything back until it is told to take it, and a job that writes to it. */
+  function desk() {
+    const stdout = {
+      written: [] as string[],
+      writableLength: 0,
+      waiting: [] as (() => void)[],
+      fail: (_: NodeJS.ErrnoException): void => {},
+      write(data: string | Uint8Array, done?: () => void) {
+        stdout.written.push(String(data));
+        stdout.writableLength += data.length;
+        if (done !== undefined) stdout.waiting.push(done);
+      },
+      on: (_: "error", listener: (error: NodeJS.ErrnoException) => void) => {
+        stdout.fail = listener;
+      },
+      take() {
+        stdout.writableLength = 0;
+        for (const done of stdout.waiting.splice(0)) done();
+      },
+    };
+    const stderr: OutputStream = { writableLength: 0, write: () => {}, on: () => {} };
+    const interrupt = new AbortController();
+    const job = new Job("stream", {}, new Terminal({ stdin: {}, stdout, stderr }), interrupt.signal, { json: false, verbose: false });
+    return { stdout, interrupt, job };
+  }
+
+  /** Numbers from 0, and then nothing, or an error. */
+  function numbers(upTo: number, error?: SpinnError) {
+    let next = 0;
+    return (signal: AbortSignal): Promise<number> => {
+      if (next < upTo) return Promise.resolve(next++);
+      if (error !== undefined) return Promise.reject(error);
+      return new Promise((_, reject) => {
+        const onAbort = (): void => reject(abortError(signal));
+        if (signal.aborted) onAbort();
+        else signal.addEventListener("abort", onAbort, { once: true });
+      });
+    };
+  }
+
+  const run = (job: Job, options: StreamOptions, next: (signal: AbortSignal) => Promise<number>): Promise<StreamOutcome> =>
+    follow(job, options, { next, take: () => 1, line: () => "" });
+
+  it("ends for each of its reasons", async () => {
+    expect(await run(desk().job, { count: 3 }, numbers(9))).toMatchObject({ end: "count", taken: 3 });
+    expect(await run(desk().job, { for: 20 }, numbers(9))).toMatchObject({ end: "time", taken: 9 });
+    const over = new SpinnError("ERR_SPINN_END_OF_STREAM", "EOF");
+    expect(await run(desk().job, { count: 9 }, numbers(4, over))).toMatchObject({ end: "source", taken: 4 });
+    const lost = new SpinnError("ERR_SPINN_INCOMPLETE", "cut");
+    await expect(run(desk().job, {}, numbers(4, lost))).rejects.toBe(lost);
+    // The frame that is on its way in is still taken.
+    const left = desk();
+    const reading = run(left.job, {}, numbers(2));
+    left.stdout.fail(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    expect(await reading).toMatchObject({ end: "reader", taken: 1 });
+    const broken = desk();
+    const stopped = run(broken.job, { for: 60_000 }, numbers(2));
+    broken.interrupt.abort("SIGINT");
+    expect(await stopped).toMatchObject({ end: "interrupt", taken: 1 });
+  });
+
+  it("a stdout that is slow holds the source back, and an interrupt does not wait for it", async () => {
+    const { job, stdout, interrupt } = desk();
+    let asked = 0;
+    const feed = {
+      next: () => {
+        asked += 1;
+        return Promise.resolve("x".repeat(100_000));
+      },
+      take: (text: string) => {
+        writeLines(job, "stream.test", [{ text }]);
+        return 1;
+      },
+      line: () => "",
+    };
+    const following = follow(job, {}, feed);
+    await expect.poll(() => stdout.waiting.length).toBe(1);
+    expect(asked).toBe(3);
+    stdout.take();
+    await expect.poll(() => stdout.waiting.length).toBe(1);
+    expect(asked).toBe(6);
+    expect(JSON.parse(stdout.written[0]!)).toMatchObject({ schema: "spinn.stream.test", version: 1 });
+    interrupt.abort("SIGINT");
+    expect(await following).toMatchObject({ end: "interrupt", taken: 6 });
+  });
 });

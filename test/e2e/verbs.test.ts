@@ -126,9 +126,9 @@ describe("every verb on a simulated 48-chip board", () => {
     expect((await command(at("map", "--svg", folder.file("map.svg")))).status).toBe(0);
     const svg = await readFile(folder.file("map.svg"), "utf8");
     expect(svg.match(/<polygon /g)).toHaveLength(48);
-    expect((await command(at("bench", "--bytes", "64K", "--svg", folder.file("bench.svg")))).stdout).toMatch(
-      /^write +64\.0 KB.*^read +64\.0 KB/ms,
-    );
+    const bench = (await command(at("bench", "--bytes", "64K", "--write", "--svg", folder.file("bench.svg")))).stdout;
+    expect(bench).toMatch(/^500 single reads of 256 bytes: least .* ms/);
+    expect(bench).toMatch(/^read, window 8 +64\.0 KB.*^write, verified +64\.0 KB.*^lost: 0\.00 %/ms);
     expect(await readFile(folder.file("bench.svg"), "utf8")).toMatch(/Mbit\/s/);
     expect((await command(at("heap", "0,0"))).stdout).toMatch(/^sdram: 0 B in 0 blocks/m);
   });
@@ -172,7 +172,7 @@ describe("every verb on a simulated 48-chip board", () => {
       ["spinn.routes", at("routes", "0,0"), ["board", "chip", "routes"]],
       ["spinn.tags", at("tags"), ["board", "tags"]],
       ["spinn.leds", at("leds", "0,0", "0=off"), ["board", "chip", "leds"]],
-      ["spinn.bench", at("bench", "--bytes", "16K"), ["board", "chip", "results"]],
+      ["spinn.bench", at("bench", "--bytes", "16K"), ["board", "chip", "latency", "throughput", "loss"]],
       ["spinn.sensors", ["sensors", "--bmp", BMP], ["bmp", "time", "boards", "failed"]],
       ["spinn.power", ["power", "status", "0", "--bmp", BMP], ["bmp", "action", "slots", "seconds"]],
       ["spinn.doctor", at("doctor"), ["host", "port", "findings", "status"]],

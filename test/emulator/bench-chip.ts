@@ -12,7 +12,7 @@ const PAGE = 0x10000;
 export class BenchMemory implements ChipMemoryPort {
   refresh: (() => void) | undefined;
   readonly #pages = new Map<number, DataView>();
-  readonly #devices = new Map<number, Device>();
+  readonly #devices = new Map<number, Device>([[2, { readRegister: () => 0, writeRegister: () => undefined }]]);
 
   attach(nibble: number, _sizeBytes: number, device: Device): void {
     this.#devices.set(nibble, device);

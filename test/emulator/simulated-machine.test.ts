@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { ArmMachine, type ArmTrouble, armProgram } from "../../src/emulator/index.js";
 import { CoreState, vcpuAddress } from "../../src/machine/index.js";
-import { SimulatedMachine } from "../../src/simulator/index.js";
+import { type DeadParts, SimulatedMachine } from "../../src/simulator/index.js";
 import { TestClient, until, word } from "../simulator/client.js";
 import { application, helloTable } from "./bench-chip.js";
 
@@ -14,11 +14,11 @@ describe("applications of a simulated machine on emulated cores", () => {
   let arm: ArmMachine;
   let troubles: ArmTrouble[];
 
-  const open = async (speed = Number.POSITIVE_INFINITY) => {
+  const open = async (speed = Number.POSITIVE_INFINITY, dead: DeadParts = {}) => {
     arm = new ArmMachine();
     troubles = [];
     const programs = armProgram({ machine: arm, speed, onTrouble: (trouble) => troubles.push(trouble) });
-    machine = await SimulatedMachine.start({ board: "spin3", port: 0, timeScale: 0, programs });
+    machine = await SimulatedMachine.start({ board: "spin3", port: 0, timeScale: 0, programs, dead });
     client = await TestClient.open(machine.boards[0]!.address);
   };
   const state = async (p: number, at = {}) => (await client.read(vcpuAddress(p) + 46, 1, at))[0]!;
@@ -82,6 +82,36 @@ describe("applications of a simulated machine on emulated cores", () => {
     expect(await user(4, 3)).toBe(0x12345678);
     expect((await tube.next())?.subarray(14).toString()).toBe("devices: done\n");
     expect(troubles).toEqual([]);
+  });
+
+  it("devices: a route the application writes itself reaches its core where virtual and physical numbers differ", async () => {
+    await open(Number.POSITIVE_INFINITY, { cores: [{ x: 0, y: 0, p: 2 }] });
+    await setUser(4, 1, 1);
+    await load("devices", 1 << 4);
+    await until(async () => (await state(4)) === CoreState.EXIT);
+    expect((await client.read(vcpuAddress(4) + 45, 1))[0]).toBe(5);
+    expect(await iobuf(4)).toBe("1 ticks\nmemory moved\npacket received\n");
+    expect(troubles).toEqual([]);
+  });
+
+  it("LEDs are pins: whoever sets them, host or core, before and after cores execute", async () => {
+    await open();
+    const chip = () => machine.chip(0, 0);
+    const led = (orders: number) => client.ask({ command: 25, arg1: orders });
+    const pin = (register: number, pins: number) => client.write(0xf200_0000 + register, new Uint8Array(Uint32Array.of(pins).buffer));
+    expect(chip().leds).toBe(0);
+    await led(0b1100);
+    expect(chip().leds).toBe(2);
+    await pin(0x4c, 1);
+    expect(chip().leds).toBe(3);
+    await load("hello", 1 << 3);
+    await until(async () => (await state(3)) === CoreState.EXIT);
+    expect(chip().leds).toBe(3);
+    await pin(0x48, 0x20);
+    expect(chip().leds).toBe(1);
+    await led(0b0101);
+    expect(chip().leds).toBe(2);
+    expect((await client.word(0xf200_0040)) & 0x21).toBe(1);
   });
 
   it("echo: messages from the host come back, EXIT ends it", async () => {

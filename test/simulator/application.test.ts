@@ -152,4 +152,44 @@ describe("applications", () => {
     await client.write(0xf100002c, Uint8Array.of(255, 255, 255, 255));
     expect(await client.word(0xe1000300)).toBe(0);
   });
+
+  it("routes name virtual cores to CMD_RTR, physical ones to the router", async () => {
+    await client.close();
+    await machine.close();
+    await start({ board: "spin5", programs: () => packetRing(1), dead: { cores: [{ x: 0, y: 0, p: 3 }] } });
+    const p = 5;
+    const physical = (await client.read(0xf5007fa8, 20))[p]!;
+    expect(physical).toBe(6);
+    const first = word((await client.ask({ command: 28, arg1: 0x1e03, arg2: 2 })).payload);
+    // A core, a link, and a core this chip does not have.
+    const route = (1 << (6 + p)) | (1 << 23) | 4;
+    await client.write(0x67800000, new Uint8Array(new Uint32Array([0, route, 0x100, 0xffffffff]).buffer));
+    await client.ask({ command: 29, arg1: 0x00011e02, arg2: 0x67800000, arg3: first });
+    const copy = await client.word(0xf5007fd4);
+    expect(await client.word(copy + 16 * first + 4)).toBe(route);
+    expect(await client.word(0xe1004000 + 4 * first)).toBe((1 << (6 + physical)) | 4);
+    expect(await client.word(0xe1004000 + 4 * (first + 1))).toBe(0xff000000);
+    // The monitor's own entry for signals: 16 application cores and no third one.
+    expect((await client.word(copy + 4)) >>> 6).toBe(0x1fffe);
+    expect((await client.word(0xe1004000)) >>> 6).toBe(0x3fff6);
+    // An entry written straight into the router's registers, as applications do.
+    const registers = new Uint32Array([1 << (6 + physical), 0x200, 0xffffffff]);
+    for (const [i, table] of [0xf1004000, 0xf1008000, 0xf100c000].entries())
+      await client.write(table + 4 * (first + 1), new Uint8Array(registers.buffer, 4 * i, 4));
+    await client.write(0x67800000, image());
+    await client.ask({ command: 19, arg1: 0x1e000000 | (1 << p) | (1 << (p + 1)) });
+    await until(async () => (await state(p)) === 7 && (await state(p + 1)) === 7);
+    const users = 0xe5007000 + 112;
+    for (const [i, key] of [0x100, 0x200].entries()) {
+      await client.write(users + 128 * (p + 1) + 8, new Uint8Array(Uint32Array.of(key).buffer));
+      await client.write(users + 128 * p + 8, new Uint8Array(Uint32Array.of(0x999).buffer));
+      await client.ask({ command: 22, arg1: 0, arg2: 0x000aff1e });
+      await until(async () => (await client.word(users + 128 * p)) === i + 1);
+    }
+    expect(await client.word(users + 128 * (p + 1))).toBe(0);
+    // The fixed route: as it was given in the copy, physical in the register.
+    await client.ask({ command: 29, arg1: 3, arg2: 1 << (6 + p) });
+    expect(await client.word(0xf5007ff4)).toBe(1 << (6 + p));
+    expect(await client.word(0xe1000084)).toBe(1 << (6 + physical));
+  });
 });

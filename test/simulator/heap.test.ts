@@ -77,7 +77,7 @@ describe("the allocation of router entries", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 400 }), fc.nat(50)), { maxLength: 40 }), (steps) => {
         const memory = new ChipMemory();
-        const routes = new RoutingTable(memory, new Router(0, () => new P2pTable()), 0x67880020, 0xe5007fe0, 0);
+        const routes = new RoutingTable(memory, new Router(0, () => new P2pTable()), 0x67880020, 0xe5007fe0, 0, (route) => route);
         routes.initialise();
         expect(routes.largest()).toBe(1023);
         const mine: { first: number; count: number }[] = [];

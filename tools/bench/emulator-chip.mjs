@@ -5,7 +5,7 @@ export class Chip {
   refresh = undefined;
   #sdram = new DataView(new ArrayBuffer(0x800_0000));
   #sysram = new DataView(new ArrayBuffer(0x8000));
-  #devices = new Map();
+  #devices = new Map([[2, { readRegister: () => 0, writeRegister() {} }]]);
 
   constructor() {
     const heap = (root, top) => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CoreCoordinates, formatCore } from "../../machine/index.js";
 import type { Transceiver } from "../../transceiver/index.js";
 import { addBoardOptions, withBoard } from "../board.js";
+import { coreTexts, withCore } from "../core-text.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration } from "../number.js";
 import { isExact, parseSelection, selectCores } from "../place.js";
@@ -40,9 +41,7 @@ export const verb: Verb = {
 
 async function once(job: Job, board: Transceiver, cores: readonly CoreCoordinates[]): Promise<void> {
   const texts = await board.readIobufs(cores, job.calls);
-  job.result({ board: board.remote, cores: texts }, () =>
-    cores.length === 1 ? texts[0]!.text : texts.map(({ text, ...core }) => withCore(core, text)).join(""),
-  );
+  job.result({ board: board.remote, cores: texts }, () => coreTexts(texts));
   if (!job.isJson && texts.every(({ text }) => text === "")) job.say("no text has been written");
 }
 
@@ -64,10 +63,4 @@ async function follow(job: Job, board: Transceiver, cores: readonly CoreCoordina
     await sleep(everyMs, undefined, { signal: stop }).catch(() => undefined);
   }
   job.signal.throwIfAborted();
-}
-
-function withCore(core: CoreCoordinates, text: string): string {
-  if (text === "") return "";
-  const lines = text.replace(/\n$/, "").split("\n");
-  return lines.map((line) => `${formatCore(core)}: ${line}\n`).join("");
 }

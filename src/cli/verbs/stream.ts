@@ -25,7 +25,7 @@ export const verb: Verb = {
         "<source>",
         "imd: frames of a molecular simulation; events: live events (spikes) of a board. Each is a line of JSON on stdout, unless --out, --report, --raster or --svg takes them; with --ndjson it is in any case",
       )
-      .argument("[server]", "imd: HOST:PORT where the simulation listens")
+      .argument("[server]", "imd: HOST:PORT where the simulation listens; --timeout is its longest silence then, 60s by default")
       .option("--for <time>", "end after this time", parseEnd)
       .option("--count <n>", "end when so many frames or events came; fewer are status 1", (text) =>
         parseInteger("--count", text, 1, 2 ** 48),

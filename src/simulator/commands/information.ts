@@ -49,13 +49,14 @@ export function information(call: ScpCall): ScpAnswer {
 
 /** LED: two bits per LED, 0 leave, 1 invert, 2 off, 3 on. */
 export function leds(call: ScpCall): ScpAnswer {
-  const count = (call.chip.sv("led0") & 15) + (call.chip.sv("led1") & 15);
-  for (let led = 0; led < count && led < 16; led += 1) {
+  let lit = call.chip.leds;
+  for (let led = 0; led < 16; led += 1) {
     const order = (call.arg1 >>> (2 * led)) & 3;
-    if (order === 1) call.chip.leds ^= 1 << led;
-    else if (order === 2) call.chip.leds &= ~(1 << led);
-    else if (order === 3) call.chip.leds |= 1 << led;
+    if (order === 1) lit ^= 1 << led;
+    else if (order === 2) lit &= ~(1 << led);
+    else if (order === 3) lit |= 1 << led;
   }
+  call.chip.leds = lit;
   return ReturnCode.OK;
 }
 

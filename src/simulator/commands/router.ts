@@ -20,7 +20,7 @@ export function router(call: ScpCall): ScpAnswer {
     case 3:
       if (arg2 >>> 31 === 1) return call.words(chip.sv("fr_copy"));
       chip.setSv("fr_copy", arg2 & 0x00ffffff);
-      chip.router.fixedRoute = arg2 & 0x00ffffff;
+      chip.router.fixedRoute = ((chip.router.fixedRoute & 0xff000000) | chip.physicalRoute(arg2 & 0x00ffffff)) >>> 0;
       return ReturnCode.OK;
     default:
       return ReturnCode.ARG;
