@@ -16,7 +16,7 @@ const MAY = {
   bringup: ["errors", "machine*", "transceiver*"],
   simulator: ["errors", "wire", "machine", "emulator*"],
   emulator: ["errors", "machine"],
-  controller: ["errors", "machine*", "transceiver*", "bringup*", "services/inspect*"],
+  controller: ["errors", "machine*", "transceiver*", "bringup*", "services/inspect*", "services/rpc*", "services/publish*"],
   "services/stream": ["errors", "wire*"],
   "services/rpc": ["errors"],
   "services/publish": ["errors", "services/rpc*"],

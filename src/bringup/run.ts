@@ -37,6 +37,8 @@ export interface BringupOptions {
   readonly signal?: AbortSignal | undefined;
   /** What it throws ends the run. */
   readonly onProgress?: ((event: BringupEvent) => void) | undefined;
+  /** Awaited before each step, counted from 1: where a run is paused. What it throws ends the run. Default: nothing. */
+  readonly beforeStep?: ((step: number) => Promise<void>) | undefined;
   /** Ways to a board. Default: the network. */
   readonly devices?: BringupDevices | undefined;
 }
@@ -105,6 +107,7 @@ class Run {
     try {
       this.#tell({ type: "start", script: this.#script.name, steps: this.#script.steps.length, skipped });
       for (; index < this.#script.steps.length; index++) {
+        await this.#options.beforeStep?.(index + 1);
         await this.#step(index, skipped > 0 && index === skipped);
         await this.#save(index + 1);
       }

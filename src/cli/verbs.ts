@@ -8,6 +8,7 @@ const MEMORY = "Memory";
 const APPLICATIONS = "Applications";
 const NETWORK = "Packets";
 const BOARD = "Power and sensors (through the BMP)";
+const LAB = "A board that others use too";
 const HELP = "Help";
 
 /** Every verb, in the order of the help. */
@@ -44,6 +45,13 @@ export const VERBS: VerbTable = {
   power: entry(BOARD, "switch boards on and off, and say whether they are", () => import("./verbs/power.js")),
   reset: entry(BOARD, "reset boards", () => import("./verbs/reset.js")),
   sensors: entry(BOARD, "show voltages, temperatures and fans, with verdicts", () => import("./verbs/sensors.js")),
+  serve: entry(LAB, "serve a board to others: calls and live state, as an ARTIQ controller", () => import("./verbs/serve.js")),
+  runs: entry(LAB, "list what a controller runs, has run and will run", () => import("./verbs/runs.js")),
+  watch: entry(LAB, "follow a run until it ends", () => import("./verbs/watch.js")),
+  pause: entry(LAB, "pause a run at its next safe point", () => import("./verbs/pause.js")),
+  resume: entry(LAB, "let a paused run go on", () => import("./verbs/resume.js")),
+  step: entry(LAB, "let a paused run go on for a step", () => import("./verbs/step.js")),
+  "stop-run": entry(LAB, "ask a run to end", () => import("./verbs/stop-run.js")),
   help: entry(HELP, "explain a verb, or a topic: boards, places, addresses, output, status, safety", () => import("./verbs/help.js")),
   completion: entry(HELP, "print a completion script for bash, zsh or fish", () => import("./verbs/completion.js")),
 };

@@ -1,0 +1,84 @@
+import { Client } from "../services/rpc/index.js";
+import { restored } from "./carried-error.js";
+import type { Door } from "./controller.js";
+import { plain } from "./plain.js";
+import type { RunReport } from "./runs.js";
+
+export interface RemoteOptions {
+  /** For each call, ms. Default none. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A controller that runs elsewhere: the same calls, the same values, the same errors. */
+export class RemoteController implements Door {
+  readonly #board: Client;
+  readonly #runs: Client;
+
+  private constructor(board: Client, runs: Client) {
+    this.#board = board;
+    this.#runs = runs;
+  }
+
+  /** Throws what `Client.connect` throws; IncompatibleServer when the server is no controller of a board. */
+  static async connect(host: string, port: number, options: RemoteOptions = {}): Promise<RemoteController> {
+    const board = await Client.connect(host, port, { ...options, target: "board" });
+    try {
+      return new RemoteController(board, await Client.connect(host, port, { ...options, target: "runs" }));
+    } catch (error) {
+      await board.close();
+      throw error;
+    }
+  }
+
+  /** As `Controller.call`; also what a call over a connection throws, see `Client`. */
+  async call(
+    method: string,
+    args: Readonly<Record<string, unknown>> = {},
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> {
+    try {
+      return plain(await this.#board.call(method, [], args, options));
+    } catch (error) {
+      throw restored(error);
+    }
+  }
+
+  async ping(): Promise<boolean> {
+    return (await this.call("ping")) === true;
+  }
+
+  async listRuns(): Promise<readonly RunReport[]> {
+    return (await this.#runCall("list_runs", [])) as RunReport[];
+  }
+
+  /** A method of the target `runs` for one run: pause, resume, step, request_stop, set, status, wait_run. */
+  steer(method: string, run: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    return this.#runCall(method, [run], args);
+  }
+
+  async status(run: string): Promise<RunReport> {
+    return (await this.steer("status", run)) as RunReport;
+  }
+
+  /** Asks the server to end, as a manager of controllers does. */
+  async terminate(): Promise<void> {
+    await this.call("terminate");
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#board.close(), this.#runs.close()]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #runCall(method: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    try {
+      return plain(await this.#runs.call(method, args, kwargs));
+    } catch (error) {
+      throw restored(error);
+    }
+  }
+}

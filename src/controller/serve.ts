@@ -1,0 +1,200 @@
+import { SpinnError } from "../errors.js";
+import { Steering } from "../services/inspect/index.js";
+import { Publisher } from "../services/publish/index.js";
+import { type CallContext, describeTarget, type MethodDescription, type ParameterDescription, RpcServer } from "../services/rpc/index.js";
+import { carried } from "./carried-error.js";
+import type { Controller } from "./controller.js";
+import { METHODS } from "./methods.js";
+import type { Parameters } from "./parameter.js";
+
+/** TCP port of the calls: the first one behind ARTIQ's list of instruments. */
+export const CONTROLLER_PORT = 3277;
+
+export interface ServeOptions {
+  /** Addresses to listen on. Default 127.0.0.1. */
+  readonly bind?: string | readonly string[] | undefined;
+  /** TCP port of the calls, 0 takes a free one. Default 3277. */
+  readonly port?: number | undefined;
+  /** TCP port of the published state, 0 takes a free one. Default: the port of the calls plus 1. */
+  readonly notifyPort?: number | undefined;
+  /** How often the machine is asked for its state while somebody watches, ms; 0 is never. Default 5000. */
+  readonly pollMs?: number | undefined;
+  /** How long a pause outlives the connection that asked for it, ms. Default 30 000. */
+  readonly leaseMs?: number | undefined;
+}
+
+/** A controller on the network. Made by {@link serveController}. */
+export class ServedController {
+  readonly #controller: Controller;
+  readonly #rpc: RpcServer;
+  readonly #publisher: Publisher;
+  readonly #steering: Steering;
+  #poll: NodeJS.Timeout | undefined;
+  #polling: Promise<void> = Promise.resolve();
+  #isPolling = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(controller: Controller, options: ServeOptions) {
+    this.#controller = controller;
+    this.#steering = new Steering({ leaseMs: options.leaseMs, carry: carried });
+    this.#publisher = new Publisher({ board: controller.notifier });
+    const { host } = controller.board.options;
+    this.#rpc = new RpcServer(
+      { board: boardTarget(controller), runs: this.#runsTarget() },
+      { allowParallel: true, builtinTerminate: true, tracebacks: false, description: `SpiNNaker board ${host}` },
+    );
+    for (const run of controller.runs) this.#publisher.add(`run_${run.id}`, run.idict.notifier);
+    const { onStart, onForget } = controller.runs;
+    controller.runs.onStart = (run) => {
+      onStart(run);
+      this.#publisher.add(`run_${run.id}`, run.idict.notifier);
+    };
+    controller.runs.onForget = (run) => {
+      onForget(run);
+      this.#publisher.remove(`run_${run.id}`);
+      this.#steering.forget(run.idict as never);
+    };
+  }
+
+  static async start(controller: Controller, options: ServeOptions): Promise<ServedController> {
+    const served = new ServedController(controller, options);
+    const { bind = "127.0.0.1", port = CONTROLLER_PORT, pollMs = 5000 } = options;
+    try {
+      await served.#rpc.start(bind, port);
+      await served.#publisher.start(bind, options.notifyPort ?? (port === 0 ? 0 : served.#rpc.port + 1));
+      if (pollMs > 0) served.#poll = setInterval(() => served.#refresh(), pollMs);
+      return served;
+    } catch (error) {
+      await served.close();
+      throw error;
+    }
+  }
+
+  get port(): number {
+    return this.#rpc.port;
+  }
+
+  get notifyPort(): number {
+    return this.#publisher.port;
+  }
+
+  /** Settles when a client has called `terminate`. */
+  get terminated(): Promise<void> {
+    return this.#rpc.terminated;
+  }
+
+  /** Stops listening, and closes the controller: runs end, the board's connections are closed. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      clearInterval(this.#poll);
+      this.#steering.close();
+      await this.#controller.runs.close();
+      await Promise.all([this.#rpc.stop(), this.#publisher.stop()]);
+      await this.#controller.close();
+      await this.#polling;
+    })();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Asks the machine, if somebody watches, nothing else goes on, and the question before has been answered. */
+  #refresh(): void {
+    if (this.#publisher.status("board").subscribers === 0 || this.#controller.runs.isBusy || this.#isPolling) return;
+    this.#isPolling = true;
+    // A board that does not answer shows in ping and in every method.
+    const done = (): void => {
+      this.#isPolling = false;
+    };
+    this.#polling = this.#controller.refresh().then(done, done);
+  }
+
+  #runsTarget(): object {
+    const { runs } = this.#controller;
+    const run: ParameterDescription = { name: "run", type: "str" };
+    const seconds: ParameterDescription = { name: "timeout", type: "float", default: 10 };
+    this.#steering.place = (idict) => {
+      const found = [...runs].find((one) => (one.idict as unknown) === idict);
+      return { notifier: `run_${found?.id}`, notify_port: this.#publisher.port };
+    };
+    const carry = <A extends unknown[]>(call: (...args: A) => unknown) => carrying(call as never) as (...args: never[]) => unknown;
+    const more: [string, MethodDescription, (...args: never[]) => unknown][] = [
+      [
+        "list_runs",
+        { doc: "All runs that are remembered, without results.", args: [] },
+        carry(() => [...runs].map((one) => ({ ...one.report, result: null }))),
+      ],
+      ["status", { doc: "One run: state, progress, result, error.", args: [run] }, carry((id: unknown) => runs.get(id).report)],
+      [
+        "wait_run",
+        { doc: "Waits for a run to end, timeout seconds at most (60); then its status.", args: [run, seconds], passContext: true },
+        carry(async ({ signal }: CallContext, id: unknown, timeout: unknown) => {
+          const found = runs.get(id);
+          if (typeof timeout !== "number" || !(timeout >= 0 && timeout <= 60)) {
+            throw new SpinnError("ERR_SPINN_ARGUMENT", "timeout must be a time from 0 to 60 s");
+          }
+          await within(found.ended, timeout * 1000, signal);
+          return found.report;
+        }),
+      ],
+    ];
+    return this.#steering.target((id) => runs.get(id).idict as never, run, more);
+  }
+}
+
+/**
+ * Serves a controller as an ARTIQ controller: calls by pc_rpc (targets `board` and `runs`), state by sync_struct (`board`, and `run_ID` for each
+ * run). Throws `ERR_SPINN_ADDRESS_IN_USE`, `ERR_SPINN_UNREACHABLE` (no such address).
+ */
+export function serveController(controller: Controller, options: ServeOptions = {}): Promise<ServedController> {
+  return ServedController.start(controller, options);
+}
+
+/** The table as a target: positional and keyword arguments, documentation with ranges, errors that keep their code. */
+function boardTarget(controller: Controller): object {
+  const target: Record<string, unknown> = { ping: () => controller.ping() };
+  const methods: Record<string, MethodDescription> = { ping: { doc: "Whether the board answers.", args: [], returns: "bool" } };
+  for (const [name, { about, parameters, result, isRun }] of Object.entries(METHODS)) {
+    const names = Object.keys(parameters);
+    target[name] = carrying(({ signal }: CallContext, ...args: unknown[]) =>
+      controller.call(name, Object.fromEntries(names.map((parameter, i) => [parameter, args[i]])), { signal }),
+    );
+    const lines = Object.entries(parameters).map(([parameter, one]) => `${parameter} (${one.type}): ${one.about}`);
+    const comes = isRun ? `Takes long: returns {run: id} at once; the run's result is ${result}.` : `Returns ${result}.`;
+    methods[name] = { doc: [about, ...lines, comes].join("\n"), args: describe(parameters), passContext: true };
+  }
+  return describeTarget(target, { doc: "A SpiNNaker board.", methods });
+}
+
+function describe(parameters: Parameters): ParameterDescription[] {
+  return Object.entries(parameters).map(([name, one]) => ({
+    name,
+    type: one.type,
+    ...("default" in one ? { default: one.default } : {}),
+  }));
+}
+
+function carrying(call: (...args: never[]) => unknown): (...args: never[]) => Promise<unknown> {
+  return async (...args) => {
+    try {
+      return await call(...args);
+    } catch (error) {
+      throw carried(error);
+    }
+  };
+}
+
+function within(ended: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    void ended.then(done);
+  });
+}
