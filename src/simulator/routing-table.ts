@@ -46,7 +46,7 @@ export class RoutingTable {
   allocate(count: number, appId: number): number {
     if (count === 0 || count >= ENTRIES) return 0;
     let before = 0;
-    for (let block = this.#memory.readHalf(this.#free); block !== 0 && block < ENTRIES; ) {
+    for (const block of this.#freeBlocks()) {
       const next = this.#next(block);
       const nextFree = this.#freeWord(block);
       if (next - block >= count) {
@@ -60,7 +60,6 @@ export class RoutingTable {
         return block;
       }
       before = block;
-      block = nextFree;
     }
     return 0;
   }
@@ -70,12 +69,9 @@ export class RoutingTable {
     if (block === 0 || block >= ENTRIES || (this.#freeWord(block) & 0x8000) === 0) return false;
     const next = this.#next(block);
     if (clear) for (let index = block; index < next; index += 1) this.#clearContent(index);
-    let before = 0;
-    let after = this.#memory.readHalf(this.#free);
-    while (after !== 0 && after < block) {
-      before = after;
-      after = this.#freeWord(after);
-    }
+    const free = this.#freeBlocks();
+    const before = free.findLast((other) => other < block) ?? 0;
+    const after = free.find((other) => other > block) ?? 0;
     this.#setLink(block, next, after);
     this.#setFreeAfter(before, block);
     if (after !== 0 && next === after) this.#setLink(block, this.#next(after), this.#freeWord(after));
@@ -102,16 +98,15 @@ export class RoutingTable {
 
   /** Entries of the largest free block. */
   largest(): number {
-    let most = 0;
-    for (let block = this.#memory.readHalf(this.#free), steps = 0; block !== 0 && steps < ENTRIES; steps += 1) {
-      most = Math.max(most, this.#next(block) - block);
-      block = this.#freeWord(block);
-    }
-    return most;
+    return this.#freeBlocks().reduce((most, block) => Math.max(most, this.#next(block) - block), 0);
   }
 
-  /** Writes an entry into copy and router. `route` names virtual cores. */
-  set(index: number, route: number, key: number, mask: number): void {
+  /**
+   * Writes an entry into copy and router. `route` names virtual cores; its top byte, if not 0, is the application. As the firmware does, the entry is
+   * marked as that application's.
+   */
+  set(index: number, route: number, key: number, mask: number, appId: number): void {
+    this.#memory.writeHalf(this.#at(index) + 2, 0x8000 | (((route >>> 24) + appId) & 0xff));
     this.#write(index, route & 0x00ffffff, key, mask);
   }
 
@@ -130,6 +125,18 @@ export class RoutingTable {
 
   #freeWord(index: number): number {
     return this.#memory.readHalf(this.#at(index) + 2);
+  }
+
+  /** The free blocks as the chain in memory has them, whose words anybody can write: at most as many as there are entries. */
+  #freeBlocks(): number[] {
+    const blocks: number[] = [];
+    for (
+      let block = this.#memory.readHalf(this.#free);
+      block !== 0 && block < ENTRIES && blocks.length < ENTRIES;
+      block = this.#freeWord(block)
+    )
+      blocks.push(block);
+    return blocks;
   }
 
   #setLink(index: number, next: number, free: number): void {

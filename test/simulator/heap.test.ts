@@ -95,4 +95,24 @@ describe("the allocation of router entries", () => {
       { numRuns: 60 },
     );
   });
+
+  it("ends, whatever is written over its chain", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(40), fc.nat(40), fc.nat(40)), { maxLength: 20 }), fc.nat(40), (links, first) => {
+        const memory = new ChipMemory();
+        const routes = new RoutingTable(memory, new Router(0, () => new P2pTable()), 0x67880020, 0xe5007fe0, 0, (route) => route);
+        routes.initialise();
+        const mine = routes.allocate(3, 3);
+        for (const [block, next, free] of links) {
+          memory.writeHalf(0x67880020 + 16 * block, next);
+          memory.writeHalf(0x67880020 + 16 * block + 2, free);
+        }
+        memory.writeHalf(0xe5007fe0, first);
+        expect(routes.largest()).toBeLessThan(1024);
+        routes.allocate(50, 4);
+        routes.release(mine, true);
+        routes.releaseApplication(3, true);
+      }),
+    );
+  });
 });

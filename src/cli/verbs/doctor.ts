@@ -98,20 +98,23 @@ async function examine(job: Job, host: string, port: number, tell: (finding: Fin
 async function examineLine(host: string, port: number, job: Job, tell: (finding: Finding) => void): Promise<void> {
   await using board = await Transceiver.connect({ host, port, signal: job.signal });
   for (let i = 0; i < PINGS; i += 1) await board.readVersion({ x: 255, y: 255 }, { signal: job.signal });
-  const { resent, roundTripMs = 0, duplicates } = board.connections[0]!.pipeline.counters;
+  const { resent, roundTripMs = 0, duplicates, late } = board.connections[0]!.pipeline.counters;
+  // A question that was repeated although its answer came, only later, says that one of the computers was busy; nothing was lost.
+  const lost = Math.max(0, resent - duplicates - late);
+  const twice = Math.max(0, duplicates - resent);
   const trip = `round trip ${roundTripMs.toFixed(2)} ms`;
-  if (resent > 0) {
+  if (lost > 0) {
     tell({
       step: "line",
       verdict: "odd",
-      found: `${resent} of ${PINGS} questions had to be repeated, ${trip}`,
+      found: `${lost} of ${PINGS} questions or answers were lost, ${trip}`,
       advice: "is there a wireless link, a full switch or a bad cable on the way? Connect the board directly to compare",
     });
-  } else if (duplicates > 0) {
+  } else if (twice > 0) {
     tell({
       step: "line",
       verdict: "odd",
-      found: `${plural(duplicates, "answer")} came twice, ${trip}`,
+      found: `${plural(twice, "answer")} came twice, ${trip}`,
       advice: "is the network looped, or are two boards at one address?",
     });
   } else if (roundTripMs > SLOW_MS) {

@@ -44,7 +44,9 @@ export const verb: Verb = {
   configure: (command) =>
     void command
       .argument("<image>", "application: an APLX file, as spinnaker_tools make it")
-      .addOption(new Option("--board <kind>", "spin3 (4 chips) or spin5 (48 chips)").choices(["spin3", "spin5"]).default("spin3"))
+      .addOption(
+        new Option("--board <kind>", "spin3 (4 chips) or spin5 (48 chips) (default: spin3)").choices(["spin3", "spin5"]).default("spin3"),
+      )
       .option("--cores <cores...>", "where: 0,0,1-4, a chip 1,0 for all its cores, @all (default: 0,0,1)")
       .option("--for <time>", "how long the cores run, by their own clocks; less when all of them end before (default: 10s)", (text) =>
         parseDuration("--for", text),

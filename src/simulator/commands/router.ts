@@ -30,13 +30,14 @@ export function router(call: ScpCall): ScpAnswer {
 /** Each entry of the table in memory says its own place, counted from arg3. */
 function load(call: ScpCall, announced: number): ScpAnswer {
   const { chip, arg2: table, arg3: base } = call;
+  const appId = (call.arg1 >>> 8) & 0xff;
   const count = announced === 0 ? chip.memory.readHalf((table + 2) >>> 0) : announced;
   if (count > ENTRIES) return ReturnCode.ARG;
   for (let i = 0; i < count; i += 1) {
     const at = (table + 16 * i) >>> 0;
     const index = base + chip.memory.readHalf(at);
     if (index >= ENTRIES) return ReturnCode.ARG;
-    chip.routes.set(index, chip.memory.readWord(at + 4), chip.memory.readWord(at + 8), chip.memory.readWord(at + 12));
+    chip.routes.set(index, chip.memory.readWord(at + 4), chip.memory.readWord(at + 8), chip.memory.readWord(at + 12), appId);
   }
   return ReturnCode.OK;
 }
