@@ -4,11 +4,18 @@ import { SpallocClient } from "./client.js";
 import { Job, type JobOptions } from "./job.js";
 import type { JobMachine } from "./job-machine.js";
 import type { JobRequest } from "./job-request.js";
+import { SpallocWebClient } from "./web-client.js";
+import type { WebCredentials } from "./web-session.js";
 
 export interface AllocateOptions extends JobRequest, JobOptions {
-  /** `host` or `host:port` of a classic spalloc server (port 22244 when left out), or a client that is open already and stays open. */
+  /**
+   * `host` or `host:port` of a classic spalloc server (port 22244 when left out), `https://host/spalloc/` of the newer service, or a client
+   * that is open already and stays open.
+   */
   readonly server: string | Allocator;
-  /** For each connection and reply; default 5000 ms. */
+  /** For the newer service; may also stand in its address, `https://user:password@host/spalloc/`. */
+  readonly credentials?: WebCredentials | undefined;
+  /** For each connection and reply; default 5000 ms, 10 000 ms for the newer service. */
   readonly timeoutMs?: number | undefined;
   /** Ends the wait; what was allocated is given back. */
   readonly signal?: AbortSignal | undefined;
@@ -70,12 +77,24 @@ function mayBeTheBoards(error: unknown): boolean {
 /** Opens the client that fits the name of a server. */
 export async function openAllocator(
   server: string,
-  options: { readonly timeoutMs?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+  options: Pick<AllocateOptions, "timeoutMs" | "signal" | "credentials"> = {},
 ): Promise<Allocator> {
+  if (/^https?:\/\//i.test(server)) {
+    const credentials = options.credentials ?? credentialsIn(server);
+    return SpallocWebClient.connect({ url: server, credentials, timeoutMs: options.timeoutMs, signal: options.signal });
+  }
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:/\s]+))(?::(\d{1,5}))?$/i.exec(server);
   if (match === null) {
-    throw new SpinnError("ERR_SPINN_ARGUMENT", `${JSON.stringify(server)} is no allocation server: give host or host:port`);
+    throw new SpinnError("ERR_SPINN_ARGUMENT", `${JSON.stringify(server)} is no allocation server: give host, host:port or https://...`);
   }
   const port = match[3] === undefined ? undefined : Number(match[3]);
   return SpallocClient.connect({ host: match[1] ?? match[2]!, port, timeoutMs: options.timeoutMs, signal: options.signal });
+}
+
+function credentialsIn(address: string): WebCredentials {
+  const { username, password } = URL.canParse(address) ? new URL(address) : { username: "", password: "" };
+  if (username !== "") return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  throw new SpinnError("ERR_SPINN_ARGUMENT", "the newer spalloc service wants to know who asks", {
+    hint: "give credentials: { username, password } or { token }",
+  });
 }

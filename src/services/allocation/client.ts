@@ -8,6 +8,7 @@ import { decodeJobStatus, type JobStatus } from "./job-status.js";
 import type { KeepalivePlan } from "./keepalive.js";
 import { decodeJobList, decodeMachineList, type ListedJob, type ListedMachine } from "./listing.js";
 import type { ServerMessage } from "./message.js";
+import { orAborted } from "./or-aborted.js";
 import { checkServerVersion, parseServerVersion, type ServerVersion } from "./server-version.js";
 import { decodePlace, encodePlaceQuery, type Place, type PlaceQuery } from "./where-is.js";
 
@@ -258,13 +259,7 @@ export class SpallocClient implements Allocator {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;
     });
-    if (signal === undefined) return this.#opening;
-    const opening = this.#opening;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(abortError(signal));
-      signal.addEventListener("abort", onAbort, { once: true });
-      opening.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-    });
+    return orAborted(this.#opening, signal);
   }
 
   async #open(): Promise<SpallocConnection> {

@@ -8,4 +8,6 @@ export type { JobState, JobStatus } from "./job-status.js";
 export type { KeepalivePlan } from "./keepalive.js";
 export type { BoardLink, ListedJob, ListedMachine } from "./listing.js";
 export type { ServerVersion } from "./server-version.js";
+export { SpallocWebClient, type SpallocWebClientOptions } from "./web-client.js";
+export type { WebCredentials } from "./web-session.js";
 export type { Place, PlaceQuery } from "./where-is.js";

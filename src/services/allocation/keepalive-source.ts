@@ -36,16 +36,33 @@ const classic = (command, kwargs) => new Promise((resolve, reject) => {
     }
   });
 });
+// A session of its own; a log-in that was refused is not tried again, since the service locks accounts.
+let session;
+let refused = false;
+const enter = async () => {
+  if (refused) throw new Error("log-in refused");
+  const headers = { authorization: plan.authorization, accept: "application/json" };
+  const answer = await fetch(plan.rootUrl, { headers, redirect: "error", signal: AbortSignal.timeout(plan.timeoutMs) });
+  refused = answer.status === 401 || answer.status === 403;
+  if (!answer.ok) throw new Error("status " + answer.status);
+  const root = await answer.json();
+  const cookie = answer.headers.getSetCookie().map((each) => each.split(";", 1)[0]).join("; ");
+  if (cookie !== "") headers.cookie = cookie;
+  if (typeof root["csrf-header"] === "string") headers[root["csrf-header"]] = String(root["csrf-token"]);
+  return headers;
+};
 const web = async (method, url, body) => {
+  session ??= await enter();
   const answer = await fetch(url, {
     method, redirect: "error", signal: AbortSignal.timeout(plan.timeoutMs),
-    headers: body === undefined ? plan.headers : { ...plan.headers, "content-type": "text/plain" },
+    headers: body === undefined ? session : { ...session, "content-type": "text/plain" },
     ...(body === undefined ? {} : { body }),
   });
   await answer.body?.cancel();
+  if (answer.status === 401 || answer.status === 403) session = undefined;
   if (!answer.ok) throw new Error("status " + answer.status);
 };
-const touch = () => plan.kind === "classic" ? classic("job_keepalive", {}) : web("PUT", plan.keepaliveUrl, "alive");
+const touch = () => plan.kind === "classic" ? classic("job_keepalive", {}) : web("PUT", plan.jobUrl + "/keepalive", "alive");
 const release = (reason) => plan.kind === "classic"
   ? classic("destroy_job", { reason })
   : web("DELETE", plan.jobUrl + "?reason=" + encodeURIComponent(reason));

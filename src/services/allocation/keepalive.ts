@@ -7,9 +7,10 @@ export type KeepalivePlan =
   | { readonly kind: "classic"; readonly host: string; readonly port: number; readonly jobId: number; readonly timeoutMs: number }
   | {
       readonly kind: "web";
-      readonly keepaliveUrl: string;
+      /** Where to log in. */
+      readonly rootUrl: string;
       readonly jobUrl: string;
-      readonly headers: Readonly<Record<string, string>>;
+      readonly authorization: string;
       readonly timeoutMs: number;
     };
 
