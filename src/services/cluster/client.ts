@@ -167,15 +167,17 @@ export class ClusterClient {
 
   /** The value of a Python expression, as JSON. Throws `ERR_SPINN_REMOTE` when it fails or is nothing that JSON can hold. */
   async pull(engineId: number, expression: string, options?: ExecuteOptions): Promise<unknown> {
-    const wrapped = `__import__("IPython").display.JSON({"v": (${expression})})`;
+    // Through JSON over there: an engine that cannot write its reply sends none.
+    const json = `__import__("json").loads(__import__("json").dumps({"v": (${expression})}, allow_nan=False))`;
+    const wrapped = `__import__("IPython").display.JSON(${json})`;
     const { expressions } = await this.execute(engineId, "", { silent: true, ...options, expressions: { v: wrapped } }).result;
     const answer = expressions["v"] as { readonly status?: unknown; readonly data?: Record<string, unknown> } | undefined;
     if (answer?.status !== "ok") throw errorIn((answer ?? {}) as Json, engineId);
-    const json = answer.data?.["application/json"];
-    if (typeof json !== "object" || json === null || !("v" in json)) {
+    const value = answer.data?.["application/json"];
+    if (typeof value !== "object" || value === null || !("v" in value)) {
       throw new SpinnError("ERR_SPINN_REMOTE", `engine ${engineId} has no JSON for ${expression.slice(0, 80)}`);
     }
-    return json.v;
+    return value.v;
   }
 
   /** Drops tasks that have not started, on the engines given (all by default). Answered by an engine after what it runs now. */

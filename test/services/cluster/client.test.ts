@@ -60,6 +60,15 @@ describe("sessions recorded with a real controller", () => {
     expect(expressions["bad"]).toMatchObject({ status: "error", ename: "NameError" });
   });
 
+  it("asks for a value in a form that the engine can always send", async () => {
+    const controller = new RecordedController();
+    await using client = await connect(controller);
+    const pulled = rejection(client.pull(1, "x", { timeoutMs: 20 }));
+    const { v } = controller.sent[1]!.content["user_expressions"] as { v: string };
+    expect(v).toContain('.dumps({"v": (x)}, allow_nan=False)');
+    expect(await pulled).toMatchObject({ code: "ERR_SPINN_TIMEOUT" });
+  });
+
   it("keeps stderr and what was displayed", async () => {
     await using client = await connect(new RecordedController("stderr_and_display"));
     const task = client.execute(0, "...");
