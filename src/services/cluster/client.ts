@@ -199,7 +199,13 @@ export class ClusterClient {
 
   /** Ends engines, each after what it runs now. */
   async shutdown(engineIds: readonly number[] = this.ids): Promise<void> {
-    await this.#control(engineIds, "shutdown_request", { restart: false });
+    try {
+      await this.#control(engineIds, "shutdown_request", { restart: false });
+    } catch (error) {
+      // The news that an engine left may come before its reply: that is what was asked for.
+      if (!(error instanceof SpinnError) || error.code !== "ERR_SPINN_INCOMPLETE" || engineIds.some((id) => this.#engines.has(id)))
+        throw error;
+    }
   }
 
   /** What each engine has queued, done and been given by the scheduler, and what waits there; engines that are gone are left out. */

@@ -123,6 +123,20 @@ describe("sessions recorded with a real controller", () => {
   });
 });
 
+describe("shutdown", () => {
+  it("is content when the engine is gone before its reply came", async () => {
+    const controller = new RecordedController("engine_joins", "engine_killed");
+    await using client = await connect(controller);
+    await client.execute(2, "1").result;
+    const ended = client.shutdown([2]);
+    // What makes the recorded controller tell that engine 2 left.
+    client.execute(2, "import time; time.sleep(60)");
+    client.schedule("import time; time.sleep(60)", { targets: [2] });
+    await ended;
+    expect(client.ids).toEqual([0, 1]);
+  });
+});
+
 describe("a controller that is not what it should be", () => {
   it("is named when nobody answers", async () => {
     const silent = new RecordedController();
