@@ -38,7 +38,11 @@ const MAY = {
   ].concat(["stream", "rpc", "publish", "inspect", "cluster", "allocation"].map((name) => `services/${name}*`)),
 };
 // Node modules with a price: only these rooms may use them. Rooms that must stay browser-safe get no node: module at all.
-const NODE_ONLY = { "node:dgram": ["connections", "simulator"], "node:vm": [], "node:worker_threads": ["services/rpc", "connections"] };
+const NODE_ONLY = {
+  "node:dgram": ["connections", "simulator"],
+  "node:vm": [],
+  "node:worker_threads": ["services/rpc", "services/allocation", "connections"],
+};
 const BROWSER_SAFE = ["errors", "wire", "machine", "commands"];
 
 const roomOf = (file) => {

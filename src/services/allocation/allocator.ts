@@ -1,0 +1,27 @@
+import type { JobMachine } from "./job-machine.js";
+import type { JobRequest } from "./job-request.js";
+import type { JobStatus } from "./job-status.js";
+import type { KeepalivePlan } from "./keepalive.js";
+import type { Place } from "./where-is.js";
+
+/** What a job needs of the server that holds it, whatever protocol that speaks. All that waits ends with `signal`. */
+export interface Allocator {
+  /** The server, for messages. */
+  readonly where: string;
+  createJob(request: JobRequest, options?: { readonly signal?: AbortSignal | undefined }): Promise<number>;
+  jobStatus(jobId: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<JobStatus>;
+  jobMachine(jobId: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<JobMachine | null>;
+  setPower(jobId: number, on: boolean, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  destroyJob(jobId: number, reason: string | null, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** A chip counted from the job's corner; null where the job has no board. */
+  whereIsChip(
+    jobId: number,
+    chip: { readonly x: number; readonly y: number },
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Place | null>;
+  /** Calls `changed` when the job may have changed, until the returned function is called. Changes may be missed: ask from time to time. */
+  watchJob(jobId: number, changed: () => void): () => void;
+  /** How a thread of its own keeps the job alive, and ends it when the process goes down. */
+  keepalivePlan(jobId: number): KeepalivePlan;
+  close(): Promise<void>;
+}

@@ -1,0 +1,13 @@
+export { type AllocateOptions, allocate, openAllocator, type ReadyJob } from "./allocate.js";
+export type { Allocator } from "./allocator.js";
+export { type CallOptions, type SpallocChange, SpallocClient, type SpallocClientOptions } from "./client.js";
+export { Job, type JobOptions, type WaitOptions } from "./job.js";
+export type { BoardPlace, BoardPosition, JobMachine } from "./job-machine.js";
+export type { JobRequest } from "./job-request.js";
+export type { JobState, JobStatus } from "./job-status.js";
+export type { KeepalivePlan } from "./keepalive.js";
+export type { BoardLink, ListedJob, ListedMachine } from "./listing.js";
+export type { ServerVersion } from "./server-version.js";
+export { SpallocWebClient, type SpallocWebClientOptions } from "./web-client.js";
+export type { WebCredentials } from "./web-session.js";
+export type { Place, PlaceQuery } from "./where-is.js";

@@ -1,0 +1,102 @@
+import { createHmac, getHashes, timingSafeEqual } from "node:crypto";
+import { SpinnError } from "../../errors.js";
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Which message this is, who sent it and when. All six members are needed: a controller's Hub fails to record a message without them. */
+export interface MessageHeader {
+  readonly msg_id: string;
+  readonly msg_type: string;
+  readonly username: string;
+  readonly session: string;
+  /** ISO 8601 with zone. */
+  readonly date: string;
+  readonly version: string;
+}
+
+/** One message of the Jupyter family, as ipyparallel controllers of 1.0 and later speak it. */
+export interface ClusterMessage {
+  /** Frames in front of the delimiter: an engine's identity, or a topic. */
+  readonly idents: readonly Uint8Array[];
+  readonly header: Json;
+  /** The header of the request that this answers; empty for none. */
+  readonly parentHeader: Json;
+  readonly metadata: Json;
+  readonly content: Json;
+  /** Not covered by the signature. */
+  readonly buffers: readonly Uint8Array[];
+}
+
+const DELIMITER = Buffer.from("<IDS|MSG>");
+/** Signatures remembered to refuse a message that is sent again; as many as the reference does. */
+const REMEMBERED = 65_536;
+
+/**
+ * Messages to frames and back, signed and checked with HMAC over header, parent header, metadata and content. The signature does not cover
+ * buffers: without CURVE or a trusted network they may have been changed on the way.
+ */
+export class MessageCodec {
+  readonly #key: string;
+  readonly #hash: string;
+  /** In order of arrival; at most REMEMBERED. */
+  readonly #seen = new Set<string>();
+
+  /** `key` as it stands in the connection file, "" for no signatures; `scheme` like `hmac-sha256`. Throws `ERR_SPINN_ARGUMENT`. */
+  constructor(key: string, scheme = "hmac-sha256") {
+    this.#key = key;
+    this.#hash = /^hmac-([a-z0-9-]{1,20})$/.exec(scheme)?.[1] ?? "";
+    if (!getHashes().includes(this.#hash)) {
+      throw new SpinnError("ERR_SPINN_ARGUMENT", `the cluster signs with ${JSON.stringify(scheme)}, which is not known here`);
+    }
+  }
+
+  encode(message: { readonly header: MessageHeader } & Partial<ClusterMessage>): Uint8Array[] {
+    const { idents = [], header, parentHeader = {}, metadata = {}, content = {}, buffers = [] } = message;
+    const parts = [header, parentHeader, metadata, content].map((part) => Buffer.from(JSON.stringify(part), "utf8"));
+    return [...idents, DELIMITER, Buffer.from(this.#sign(parts), "latin1"), ...parts, ...buffers];
+  }
+
+  /** Throws `ERR_SPINN_PROTOCOL`: frames missing, signature wrong or used before, parts that are no JSON objects. */
+  decode(frames: readonly Uint8Array[]): ClusterMessage {
+    const at = frames.findIndex((frame) => DELIMITER.equals(frame));
+    if (at < 0 || frames.length < at + 6) throw broken(`a message of ${frames.length} frames without its parts`);
+    const parts = frames.slice(at + 2, at + 6);
+    const signature = Buffer.from(frames[at + 1]!).toString("latin1");
+    if (this.#key !== "") {
+      const expected = Buffer.from(this.#sign(parts), "latin1");
+      const given = Buffer.from(signature, "latin1");
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+        throw new SpinnError("ERR_SPINN_PROTOCOL", "a message with a wrong signature", {
+          hint: "the key may be that of another controller: take the connection file of the one that runs",
+        });
+      }
+      if (this.#seen.has(signature)) throw broken("a message that came before");
+      this.#seen.add(signature);
+      if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
+    }
+    const [header, parentHeader, metadata, content] = parts.map(objectIn) as [Json, Json, Json, Json];
+    return { idents: frames.slice(0, at), header, parentHeader, metadata, content, buffers: frames.slice(at + 6) };
+  }
+
+  #sign(parts: readonly Uint8Array[]): string {
+    if (this.#key === "") return "";
+    const hmac = createHmac(this.#hash, this.#key);
+    for (const part of parts) hmac.update(part);
+    return hmac.digest("hex");
+  }
+}
+
+function objectIn(frame: Uint8Array): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(frame).toString("utf8"));
+  } catch (cause) {
+    throw new SpinnError("ERR_SPINN_PROTOCOL", "a part of a message is not JSON", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw broken("a part of a message is no JSON object");
+  return value as Json;
+}
+
+function broken(message: string): SpinnError {
+  return new SpinnError("ERR_SPINN_PROTOCOL", message);
+}
