@@ -77,6 +77,11 @@ export class Terminal {
     return "pipe" in stdin ? stdin : undefined;
   }
 
+  /** stdout as readline wants it. */
+  get output(): NodeJS.WritableStream {
+    return this.#streams.stdout as unknown as NodeJS.WritableStream;
+  }
+
   get isQuiet(): boolean {
     return this.#quiet;
   }

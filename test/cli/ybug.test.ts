@@ -9,6 +9,8 @@ import { SimulatedMachine } from "../../src/simulator/index.js";
 
 const HELLO = fileURLToPath(new URL("../../fixtures/apps/hello.aplx", import.meta.url));
 
+const NO_INTERRUPTS = { signal: new AbortController().signal, received: undefined, status: 130 };
+
 let machine: SimulatedMachine;
 let folder: string;
 let host: string;
@@ -34,8 +36,7 @@ function collect(stream: PassThrough): () => string {
 async function ybug(words: readonly string[], input = "", board = host) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const [out, err] = [collect(stdout), collect(stderr)];
-  const interrupts = { signal: new AbortController().signal, received: undefined, status: 130 };
-  const status = await run(["ybug", ...words, "--host", board], { stdin: Readable.from([input]), stdout, stderr }, interrupts);
+  const status = await run(["ybug", ...words, "--host", board], { stdin: Readable.from([input]), stdout, stderr }, NO_INTERRUPTS);
   return { status, out: out(), err: err() };
 }
 
@@ -165,6 +166,7 @@ describe("applications, routes, tags, heaps", () => {
     const out = await text(`rtr_load ${at("routes.bin")} 17`, "rtr_dump", "rtr_heap", "rtr_init", "rtr_diag clr");
     expect(out).toMatch(/ 000000000000000001 000010 {2}00020000 {2}ffff0000 +17 .*\n.* 000000000000000001 000001 {2}00010000 {2}ffff0000 /);
     expect(out).toMatch(/\nRouter\n------\nBLOCK {5}1 {2}Next +3 {2}AppID {3}17 {2}Size 2\n/);
+    expect(out).not.toContain("damaged");
     expect(out).toMatch(/\nCtrl Reg: {2}0x[0-9a-f]{8} \(Mon \d+, Wait1 \d+, Wait2 \d+\)\nErr Stat: {2}0x[0-9a-f]{8}\n\nLoc {2}MC: +\d/);
     await writeFile(at("short.bin"), new Uint8Array(20));
     expect((await script(`rtr_load ${at("short.bin")} 17`)).err).toContain("is no table of routes: 20 bytes are no multiple of 16");
@@ -242,6 +244,25 @@ describe("bad input sends nothing", () => {
 
   it("a chip that is not there ends with the board's refusal", async () => {
     expect((await script("sp 9 9", "sver")).status).not.toBe(0);
+  });
+});
+
+describe("prompt", () => {
+  it("runs lines, tells errors and goes on, completes names, and ends with quit", async () => {
+    const terminal = () => Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
+    const [stdin, stdout, stderr] = [terminal(), terminal(), terminal()];
+    const out = collect(stdout);
+    const done = run(["ybug", "--host", host, "--color", "never"], { stdin, stdout, stderr }, NO_INTERRUPTS);
+    const type = async (keys: string, answer: RegExp) => {
+      stdin.write(keys);
+      await expect.poll(out, { timeout: 5000 }).toMatch(answer);
+    };
+    await expect.poll(out, { timeout: 5000 }).toContain("127.83.1.1:0,0,0 > ");
+    await type("sw zz\n", /error: sw: address: "zz" is no hexadecimal number/);
+    await type("sp 1 1\n", /127\.83\.1\.1:1,1,0 > /);
+    await type("sve\t\n", /SC&MP 4\.0\.0 at SpiNNaker:1,1,0/);
+    stdin.write("quit\n");
+    expect(await done).toBe(0);
   });
 });
 

@@ -39,7 +39,7 @@ export const verb: Verb = {
     const interpreter = new Interpreter(session, { keepGoing: options.keepGoing, quiet: job.terminal.isQuiet });
     const input = job.terminal.input;
     if (script !== undefined) await interpreter.runFile(script);
-    else if (input !== undefined && job.terminal.isInteractive && !job.isJson) await interpreter.runPrompt(input, process.stdout);
+    else if (input !== undefined && job.terminal.isInteractive && !job.isJson) await interpreter.runPrompt(input, job.terminal.output);
     else if (input !== undefined)
       await interpreter.runStream(createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal: job.signal }));
     return statusAfter(interpreter.failures);

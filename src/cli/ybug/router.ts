@@ -18,12 +18,12 @@ const FIRST_ENTRY = 1;
 const right = (value: number, width: number): string => String(value).padStart(width);
 const bits = (value: number, count: number): string => (value & (2 ** count - 1)).toString(2).padStart(count, "0");
 
-/** The chip's copy of its routing table. */
+/** The chip's copy of its routing table, with the entry behind the last one, which ends the chain of blocks. */
 async function readCopy(session: YbugSession): Promise<Uint8Array> {
   const board = await session.board();
   const chip = await session.chip();
   const at = Number(await board.readSystemVariable(chip, "rtr_copy", session.calls));
-  return board.readMemory(chip, at, ROUTER_ENTRY_COUNT * ROUTING_ENTRY_SIZE, session.calls);
+  return board.readMemory(chip, at, (ROUTER_ENTRY_COUNT + 1) * ROUTING_ENTRY_SIZE, session.calls);
 }
 
 /**
@@ -124,7 +124,7 @@ function blocksText(copy: Uint8Array, first: number, kind: "BLOCK" | "FREE "): s
   let text = "";
   const seen = new Set<number>();
   for (let at = first; at !== 0; ) {
-    if (at >= ROUTER_ENTRY_COUNT || seen.has(at)) return `${text}# the chain is damaged: it leads to ${at}\n`;
+    if (at > ROUTER_ENTRY_COUNT || seen.has(at)) return `${text}# the chain is damaged: it leads to ${at}\n`;
     seen.add(at);
     const entry = copy.subarray(at * ROUTING_ENTRY_SIZE);
     const [next, free] = [ROUTER_ENTRY.number(entry, "next"), ROUTER_ENTRY.number(entry, "free")];
