@@ -30,7 +30,8 @@ export interface OutputStream {
 
 /** Where a run reads and writes: the process's own, or a test's. */
 export interface Streams {
-  readonly stdin: { readonly isTTY?: boolean | undefined };
+  /** What can be read, for verbs that do, is a readable stream. */
+  readonly stdin: { readonly isTTY?: boolean | undefined } | NodeJS.ReadableStream;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
 }
@@ -66,7 +67,23 @@ export class Terminal {
 
   /** Whether a person sits at both ends: only then a question can be asked. */
   get isInteractive(): boolean {
-    return this.#streams.stdin.isTTY === true && this.#streams.stderr.isTTY === true;
+    const { stdin, stderr } = this.#streams;
+    return "isTTY" in stdin && stdin.isTTY === true && stderr.isTTY === true;
+  }
+
+  /** stdin as a stream; `undefined` for one that only says whether it is a terminal. */
+  get input(): NodeJS.ReadableStream | undefined {
+    const { stdin } = this.#streams;
+    return "pipe" in stdin ? stdin : undefined;
+  }
+
+  /** stdout as readline wants it. */
+  get output(): NodeJS.WritableStream {
+    return this.#streams.stdout as unknown as NodeJS.WritableStream;
+  }
+
+  get isQuiet(): boolean {
+    return this.#quiet;
   }
 
   /** Whether a person sees what goes to stderr, so that a line can be drawn over again. */
