@@ -260,7 +260,10 @@ describe("prompt", () => {
     await expect.poll(out, { timeout: 5000 }).toContain("127.83.1.1:0,0,0 > ");
     await type("sw zz\n", /error: sw: address: "zz" is no hexadecimal number/);
     await type("sp 1 1\n", /127\.83\.1\.1:1,1,0 > /);
-    await type("sve\t\n", /SC&MP 4\.0\.0 at SpiNNaker:1,1,0/);
+    // A tab among other letters would count as pasted text.
+    await type("sve", /sve$/);
+    await type("\t", /r $/);
+    await type("\n", /SC&MP 4\.0\.0 at SpiNNaker:1,1,0/);
     stdin.write("quit\n");
     expect(await done).toBe(0);
   });
