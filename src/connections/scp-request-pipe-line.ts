@@ -67,8 +67,8 @@ const CLEAN_REST_WAITS = 4;
  * Windowed SCP requests over one connection: sends up to a window of them, matches replies by sequence number and sender, sends again only
  * what is late (each request has a deadline of its own), never repeats what must not be repeated, and ends every request exactly once.
  *
- * The packet path allocates nothing: slots with their own buffers, a typed array from sequence number to slot, one timer for all deadlines.
- * Promises begin at {@link call} and {@link run}.
+ * The pipeline keeps no object per packet: slots with their own buffers, a typed array from sequence number to slot, one timer for all
+ * deadlines. What is left per request is the request itself and what dgram makes. Promises begin at {@link call} and {@link run}.
  */
 export class SCPRequestPipeLine {
   readonly connection: DatagramChannel;
@@ -564,7 +564,7 @@ export class SCPRequestPipeLine {
     this.#arm(slot.deadlineMs, now);
   }
 
-  /** The first reply after silence: what has waited behind the probe goes out now. */
+  /** The first reply after silence: what has waited behind the probe goes out within one ordinary wait. */
   #wakeAll(now: number): void {
     for (let slot = this.#inFlight.oldest; slot !== undefined; slot = slot.newer) {
       slot.deadlineMs = Math.min(slot.deadlineMs, now + this.#roundTrip.waitMs(1));
