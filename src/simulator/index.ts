@@ -10,5 +10,6 @@ export { ChipMemory, DataAbort, type MemoryAccess, Page, type RegisterDevice } f
 export type { DeadParts } from "./network.js";
 export type { SimulatedMachineOptions } from "./options.js";
 export * from "./programs/index.js";
+export * from "./replay/index.js";
 export { SimulatedMachine } from "./simulated-machine.js";
 export type { Timeline, TimelineStep } from "./timeline.js";
