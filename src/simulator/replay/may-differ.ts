@@ -1,4 +1,4 @@
-import { CORE_COUNT, SV, VCPU, VCPU_BASE, VCPU_SIZE } from "../../machine/index.js";
+import { CORE_COUNT, IOBUF_BLOCK, SV, VCPU, VCPU_BASE, VCPU_SIZE } from "../../machine/index.js";
 import { Command, SCP_REPLY_OFFSET } from "../../wire/index.js";
 import { word } from "../scp-call.js";
 import type { TargetKind } from "./session.js";
@@ -11,6 +11,7 @@ export const MAY_DIFFER = [
   "the two pad bytes, and the number of the transient tag",
   "VER: build time",
   "READ, LINK_READ: clocks, boot time, random seed and IP address of the system variables; start times of cores",
+  "READ: time of the first character of a block of text output",
   "INFO: IP address of the chip",
   "IPTAG get: addresses, ports, time left, count",
   "SROM: the block of network settings",
@@ -21,6 +22,31 @@ const SROM_SETTINGS = 0x2c;
 /** From the buffered view of SysRAM to the unbuffered one. */
 const UNBUFFERED = 0x10000000;
 const MEMORY = memoryRanges();
+
+/** Blocks of text output, found as a host finds them: from the block of a core to the first, from each to the next. */
+export class TextBlocks {
+  /** Addresses; bounded by the answers of the session. */
+  readonly #known = new Set<number>();
+
+  /** Learns from a recorded answer; gives where in it the times of blocks are. */
+  ranges(request: Uint8Array, answer: Uint8Array): Range[] {
+    const command = request.length < 26 ? undefined : request[10]! | (request[11]! << 8);
+    if (command !== Command.READ || answer.length <= SCP_REPLY_OFFSET) return [];
+    const address = systemRam(word(request, 14));
+    const end = address + answer.length - SCP_REPLY_OFFSET;
+    const learn = (at: number): void => {
+      if (at < address || at + 4 > end) return;
+      const block = word(answer, SCP_REPLY_OFFSET + at - address);
+      if (block !== 0) this.#known.add(block);
+    };
+    if (address >= VCPU_BASE && address < VCPU_BASE + CORE_COUNT * VCPU_SIZE)
+      for (let p = 0; p < CORE_COUNT; p += 1) learn(VCPU_BASE + VCPU_SIZE * p + VCPU.field("iobuf").offset);
+    if (!this.#known.has(address)) return [];
+    learn(address + IOBUF_BLOCK.field("next").offset);
+    const from = IOBUF_BLOCK.field("time").offset;
+    return [[SCP_REPLY_OFFSET + from, SCP_REPLY_OFFSET + IOBUF_BLOCK.field("length").offset]];
+  }
+}
 
 /** Where the answer to a request may differ: {@link MAY_DIFFER} in bytes. */
 export function mayDiffer(request: Uint8Array, answer: Uint8Array, kind: TargetKind): Range[] {

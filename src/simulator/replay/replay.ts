@@ -4,7 +4,7 @@ import { abortError, SpinnError, throwIfAborted } from "../../errors.js";
 import { Command } from "../../wire/index.js";
 import { octets } from "../tags.js";
 import type { Endpoint } from "./capture.js";
-import { mayDiffer } from "./may-differ.js";
+import { mayDiffer, TextBlocks } from "./may-differ.js";
 import { requestText } from "./request-text.js";
 import { answerKey, type Exchange, keyOf, requestKey, type Session } from "./session.js";
 
@@ -94,6 +94,7 @@ class Player {
   readonly #lines = new Map<string, Line>();
   readonly #differences: Difference[] = [];
   readonly #counts = { sent: 0, skipped: 0, compared: 0, same: 0, different: 0, extra: 0, unsolicited: 0, redirected: 0 };
+  readonly #text = new TextBlocks();
   #missing = 0;
 
   constructor(options: ReplayOptions) {
@@ -152,7 +153,8 @@ class Player {
         throw new SpinnError("ERR_SPINN_TIMEOUT", `${keyOf(to)} answers nothing`, { board: keyOf(to), hint: "is it there, and booted?" });
       return;
     }
-    const at = differentBytes(exchange, expected, seen, this.#options.strict === true);
+    const free = [...mayDiffer(exchange.request, expected, exchange.kind), ...this.#text.ranges(exchange.request, expected)];
+    const at = differentBytes(expected, seen, this.#options.strict === true ? [] : free);
     if (at.length === 0) this.#counts.same += 1;
     else this.#differ(exchange, "bytes", expected, seen, at);
   }
@@ -223,8 +225,7 @@ class Player {
   }
 }
 
-function differentBytes(exchange: Exchange, expected: Uint8Array, seen: Uint8Array, strict: boolean): number[] {
-  const free = strict ? [] : mayDiffer(exchange.request, expected, exchange.kind);
+function differentBytes(expected: Uint8Array, seen: Uint8Array, free: readonly (readonly [number, number])[]): number[] {
   const at: number[] = [];
   for (let i = 0; i < Math.max(expected.length, seen.length); i += 1) {
     if (expected[i] !== seen[i] && !free.some(([from, to]) => i >= from && i < to && i < expected.length && i < seen.length)) at.push(i);
