@@ -8,14 +8,21 @@ import { usage } from "./usage.js";
 export type BoardKind = NonNullable<SimulatedMachineOptions["board"]>;
 export type CoreKind = "arm" | "stock" | "live";
 
-export const BOARD_KINDS = "spin3 (4 chips), spin5 (48 chips) or triads:WxH (a torus of 3 x W x H boards)";
+export const BOARD_KINDS =
+  "spin3 (4 chips), spin5 (48 chips), triads:WxH (a torus of 3 x W x H boards) or open:WxH (chips, e.g. 16x16, edges not joined)";
 
-/** `spin3`, `spin5` or `triads:WxH`. Throws `ERR_SPINN_ARGUMENT`. */
+/** `spin3`, `spin5`, `triads:WxH` or `open:WxH`. Throws `ERR_SPINN_ARGUMENT`. */
 export function parseBoard(text: string): BoardKind {
   if (text === "spin3" || text === "spin5") return text;
-  const match = /^triads:(\d+)x(\d+)$/.exec(text);
-  if (match === null) throw usage(`--board: "${text}" is no machine`, "machines are spin3, spin5 and triads:WxH, e.g. triads:1x1");
-  return { triads: [parseInteger("triads across", match[1]!, 1, 21), parseInteger("triads up", match[2]!, 1, 21)] };
+  const match = /^(triads|open):(\d+)x(\d+)$/.exec(text);
+  if (match === null)
+    throw usage(
+      `--board: "${text}" is no machine`,
+      "machines are spin3, spin5, triads:WxH, e.g. triads:1x1, and open:WxH, e.g. open:16x16",
+    );
+  if (match[1] === "open")
+    return { open: [parseInteger("chips across", match[2]!, 16, 256), parseInteger("chips up", match[3]!, 16, 256)] };
+  return { triads: [parseInteger("triads across", match[2]!, 1, 21), parseInteger("triads up", match[3]!, 1, 21)] };
 }
 
 export function coreKindOption(): Option {

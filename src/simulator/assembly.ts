@@ -4,6 +4,8 @@ import type { DeadParts } from "./network.js";
 /** What comes of booting some boards of a machine: chips count from the board that got the image. */
 export interface Assembly {
   readonly geometry: MachineGeometry;
+  /** The chip that got the image, as the assembly counts. */
+  readonly root: ChipCoordinates;
   /** Boards that take part, each as its Ethernet chip of the whole machine. */
   readonly boards: readonly ChipCoordinates[];
   /** Position in this assembly of a chip of the whole machine; `undefined`: it has none. */
@@ -12,8 +14,9 @@ export interface Assembly {
 
 /**
  * The machine that an image makes which starts on the board of `root`: it spreads over the links to boards that wait as well, and coordinates
- * count from there (spinnaker_tools `scamp/scamp-nn.c`: a chip takes the smallest coordinates it is told that are not negative). A torus looks
- * the same from each of its boards; a board whose neighbours do not take part is a board alone.
+ * count from there (spinnaker_tools `scamp/scamp-nn.c`: a chip takes the smallest coordinates it is told that are not negative, and the least of
+ * all becomes 0). A torus looks the same from each of its boards; an open machine keeps its corner, wherever its root is; a board whose
+ * neighbours do not take part is a board alone.
  */
 export function assemble(whole: MachineGeometry, root: ChipCoordinates, waiting: readonly ChipCoordinates[]): Assembly {
   const boards = reached(whole, root, waiting);
@@ -21,13 +24,16 @@ export function assemble(whole: MachineGeometry, root: ChipCoordinates, waiting:
     const own = (chip: ChipCoordinates): boolean => isSame(whole.nearestEthernet(chip.x, chip.y), root);
     return {
       geometry: MachineGeometry.spin5(),
+      root: { x: 0, y: 0 },
       boards,
       place: (chip) => (own(chip) ? whole.positionOnBoard(chip.x, chip.y) : undefined),
     };
   }
   const { width, height } = whole;
+  if (!whole.wrapX && whole.ethernetChips.length > 1) return { geometry: whole, root, boards, place: (chip) => chip };
   return {
     geometry: whole,
+    root: { x: 0, y: 0 },
     boards,
     place: ({ x, y }) => ({ x: (x - root.x + width) % width, y: (y - root.y + height) % height }),
   };

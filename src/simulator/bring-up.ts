@@ -28,7 +28,7 @@ export interface BringUp {
 /** Makes a system of the boards of an assembly, with its monitors and its packets, and plugs the boards into it. Its network is not up yet. */
 export function bringUp({ whole, assembly, firmware, clock, options, ...more }: BringUp): System {
   const { geometry, place } = assembly;
-  const network = new MachineNetwork(geometry, deadIn(whole, assembly, more.dead), firmware.countsBoards);
+  const network = new MachineNetwork(geometry, deadIn(whole, assembly, more.dead), firmware.countsBoards, assembly.root);
   const boards = more.boards
     .filter(({ home }) => assembly.boards.some((ethernet) => isSame(ethernet, home)))
     .map((board) => ({ board, chip: place(board.home)! }));

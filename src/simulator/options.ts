@@ -9,8 +9,11 @@ import type { Timeline, TimelineStep } from "./timeline.js";
 
 /** How a simulated machine is made. */
 export interface SimulatedMachineOptions {
-  /** A board of 4 chips, one of 48, or a torus of triads (three 48-chip boards each). Default `spin5`. */
-  readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] };
+  /**
+   * A board of 4 chips, one of 48, a torus of triads (three 48-chip boards each), or a machine of a size in chips with its edges open: 12k + 4 in
+   * each direction, e.g. 16 x 16 for three boards. Default `spin5`.
+   */
+  readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] } | { readonly open: readonly [number, number] };
   /** IPv4 address of the first board; further boards take the next ones. Default `127.0.0.1`. */
   readonly host?: string;
   /**
@@ -72,10 +75,17 @@ export function checkOptions(options: SimulatedMachineOptions): MachineGeometry 
 function geometryOf(board: NonNullable<SimulatedMachineOptions["board"]>): MachineGeometry {
   if (board === "spin3") return MachineGeometry.spin3();
   if (board === "spin5") return MachineGeometry.spin5();
-  if (typeof board === "object" && Array.isArray(board.triads) && board.triads.length === 2) {
+  if (typeof board === "object" && "triads" in board && Array.isArray(board.triads) && board.triads.length === 2) {
     return MachineGeometry.triads(board.triads[0], board.triads[1]);
   }
+  if (typeof board === "object" && "open" in board && Array.isArray(board.open) && board.open.length === 2) {
+    const [width, height] = board.open as [number, number];
+    if (width % 12 === 4 && height % 12 === 4) return MachineGeometry.fromSize(width, height);
+    throw new SpinnError("ERR_SPINN_ARGUMENT", `no machine with open edges is ${width} x ${height} chips`, {
+      hint: "both are 12k + 4, from 16 on: 16 x 16 is three boards, 28 x 16 six",
+    });
+  }
   throw new SpinnError("ERR_SPINN_ARGUMENT", `no such board: ${JSON.stringify(board)}`, {
-    hint: 'boards are "spin3", "spin5" and { triads: [width, height] }',
+    hint: 'boards are "spin3", "spin5", { triads: [width, height] } and { open: [width, height] }',
   });
 }

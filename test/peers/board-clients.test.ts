@@ -136,6 +136,35 @@ describe.runIf(peers !== undefined)("clients of the field", () => {
     expect(all.length).toBeGreaterThan(70);
   }, 120_000);
 
+  it.each(["rig", "SpiNNMan", "ybug"])(
+    "%s finishes when every tenth answer is lost",
+    async (client) => {
+      const host = `127.31.${15 + client.length}.1`;
+      await using machine = await SimulatedMachine.start({
+        board: "spin3",
+        host,
+        scamp: client === "SpiNNMan" ? "4.0.0" : "3.4.1",
+        faults: "every-tenth",
+        programs: armProgram(),
+      });
+      const sessions: Record<string, () => Promise<string>> = {
+        rig: () =>
+          run("/usr/bin/python3", [here("rig_session.py"), `${peers}/project-rig+rig`, host, "--chips", "4", "--aplx", application]),
+        SpiNNMan: () =>
+          run("/usr/bin/python3", [here("spinnman_session.py"), peers!, host, "--version", "3", "--chips", "4", "--aplx", application]),
+        ybug: () => run("perl", ["-I.", "ybug", "-norl", "-expert", host], linesOf("ybug_session.txt")),
+      };
+      const output = await sessions[client]!();
+      expect(
+        steps(output).filter((step) => !step.ok),
+        output.slice(-2000),
+      ).toEqual([]);
+      expect(output).toMatch(client === "ybug" ? /60240000 = 12345678/ : /"step": "end", "ok": true/);
+      expect(machine.boards[0]!.counters.dropped.fault).toBeGreaterThan(8);
+    },
+    120_000,
+  );
+
   it("bmpc reads and writes everything of a BMP", async () => {
     await using machine = await SimulatedMachine.start({ host: "127.31.11.1", timeScale: 0.02 });
     const output = await run("perl", ["-I.", "bmpc", "-norl", "127.31.11.129"], linesOf("bmpc_session.txt"));

@@ -158,6 +158,39 @@ describe("a machine of three boards", () => {
   });
 });
 
+describe("a machine with open edges", () => {
+  it("is booted from its corner, or from another board, which then is the root at another place", async () => {
+    await using machine = await SimulatedMachine.start({
+      board: { open: [16, 16] },
+      host: "127.77.10.1",
+      port: 0,
+      booted: false,
+      timeScale: 0.02,
+    });
+    expect(machine.geometry.ethernetChips).toHaveLength(3);
+    await sendImage(machine.boards[2]!.boot.address, bootImage("4.0.0"));
+    await using third = await TestClient.open(machine.boards[2]!.address);
+    const places: number[][] = [];
+    while (!machine.isReady) {
+      third.send(third.request({ command: 0, x: 255, y: 255 }));
+      const reply = await third.next(20);
+      if (reply !== undefined && reply[10] === 0x80) places.push([reply[17]!, reply[16]!]);
+    }
+    expect(places[0]).toEqual([255, 255]);
+    // Fresh sockets: answers to the polling may still be on their way.
+    await using host = await TestClient.open(machine.boards[0]!.address);
+    await using root = await TestClient.open(machine.boards[2]!.address);
+    const version = await host.ask({ command: 0, x: 255, y: 255 });
+    expect([version.srcX, version.srcY]).toEqual([8, 4]);
+    expect([...(await host.read(0xf5007f02, 2))]).toEqual([16, 16]);
+    expect([...(await host.read(0xf5007f2e, 2))]).toEqual([4, 8]);
+    // The right edge is joined to nothing: chip 15,11 has no neighbour to the east.
+    expect((await root.ask({ command: 31, x: 9, y: 5 })).payload[1]! & 0x3f).toBe(0x3f);
+    expect((await root.ask({ command: 31, x: 15, y: 11 })).payload[1]! & 0x01).toBe(0);
+    await expect(SimulatedMachine.start({ board: { open: [16, 12] }, port: 0 })).rejects.toThrow(/open edges.*16 x 12/);
+  });
+});
+
 describe("P2P tables", () => {
   const network = new MachineNetwork(MachineGeometry.triads(1, 1), { chips: [{ x: 2, y: 2 }] }, true);
 
