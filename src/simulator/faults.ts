@@ -1,4 +1,4 @@
-import { type ChipCoordinates, type CoreCoordinates, LINKS, type Link, linkName, parseChip, parseCore } from "../machine/index.js";
+import { type CoreCoordinates, parseChip, parseCore, parseLink } from "../machine/index.js";
 import { ReturnCode } from "../wire/index.js";
 import type { DeadParts } from "./network.js";
 import { bad, members } from "./plain-data.js";
@@ -140,15 +140,6 @@ function deadParts(value: unknown): DeadParts {
     cores: texts("dead.cores", dead["cores"], "1,2,3").map(parseCore),
     links: texts("dead.links", dead["links"], "1,2:east").map(parseLink),
   };
-}
-
-/** Reads `1,2:east`. Throws `ERR_SPINN_ARGUMENT`. */
-export function parseLink(text: string): ChipCoordinates & { readonly link: Link } {
-  const [where = "", direction] = text.split(":", 2);
-  const link = LINKS.find((candidate) => linkName(candidate) === direction);
-  if (link === undefined)
-    throw bad(`"${text}" is no link`, `links are ${LINKS.map((candidate) => `x,y:${linkName(candidate)}`).join(" ")}`);
-  return { ...parseChip(where), link };
 }
 
 function texts(name: string, value: unknown, example: string): string[] {

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { FAULT_PRESETS, SimulatedMachine, type Timeline, type TimelineStep } from "../../src/simulator/index.js";
 import { checkTimeline } from "../../src/simulator/timeline.js";
 import { TestClient, until } from "./client.js";
@@ -22,6 +24,13 @@ describe("a timeline of faults", () => {
     expect(wrong({ at: "1s", rest: true })).toThrow(/no member "rest"/);
     expect(() => checkTimeline({ steps: {} }, 1)).toThrow(/list/);
     expect(checkTimeline({ steps: [{ at: "1.5s", power: "off" }] }, 1)[0]).toMatchObject({ atMs: 1500, atRequests: undefined });
+  });
+
+  it("of the fixture is one", () => {
+    const text = readFileSync(new URL("../../fixtures/faults/night.yaml", import.meta.url), "utf8");
+    expect(checkTimeline(parse(text), 1).map(({ atMs, atRequests }) => atMs ?? -atRequests!)).toEqual([
+      -200, -300, 120_000, 121_000, 122_000,
+    ]);
   });
 
   it("happens by the clock: power off, power on, in their order", async () => {

@@ -29,7 +29,7 @@ export const verb: Verb = {
     "faults 127.0.0.1:4000 lossy --seed 7 # a bad network, the same in every run",
     "faults 127.0.0.1:4000 toHost.loss=0.2 dead.links=0,0:east crashedCores=1,0,2",
     "faults 127.0.0.1:4000 off",
-    "faults 127.0.0.1:4000 night.yaml # a timeline: it begins now",
+    "faults 127.0.0.1:4000 fixtures/faults/night.yaml # a timeline, explained in that file: it begins now",
   ],
   statuses: [3, 4, 5, 9],
   async run(job, command) {

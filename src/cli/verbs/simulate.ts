@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { type ChipCoordinates, LINKS, type Link, linkName } from "../../machine/index.js";
+import { type ChipCoordinates, type Link, parseLink } from "../../machine/index.js";
 import type { DeadParts, FAULT_PRESETS, TimelineStep } from "../../simulator/index.js";
 import { BOOT_PORT } from "../../wire/index.js";
 import { parsePort, resolveBoard } from "../board.js";
@@ -11,7 +11,7 @@ import { parseControl, serveMachine } from "../machine-control.js";
 import { parseFactor, parseInteger } from "../number.js";
 import { parsePlace } from "../place.js";
 import { BOARD_KINDS, type BoardKind, type CoreKind, coreKindOption, coresOf, parseBoard } from "../simulated.js";
-import { usage } from "../usage.js";
+import { asUsage } from "../usage.js";
 
 interface Options {
   readonly board?: BoardKind;
@@ -125,12 +125,7 @@ function named(what: string, addresses: readonly string[]): string {
 type DeadPart = ChipCoordinates & { readonly p?: number; readonly link?: Link };
 
 function addDeadPart(text: string, before: readonly DeadPart[] = []): DeadPart[] {
-  const [where, direction] = text.split(":", 2) as [string, string?];
-  const place = parsePlace(where);
-  if (direction === undefined) return [...before, place];
-  const link = LINKS.find((candidate) => linkName(candidate) === direction);
-  if (link !== undefined && place.p === undefined) return [...before, { x: place.x, y: place.y, link }];
-  throw usage(`--dead: "${text}" is no part of a machine`, `links are ${LINKS.map((candidate) => `x,y:${linkName(candidate)}`).join(" ")}`);
+  return [...before, text.includes(":") ? asUsage(() => parseLink(text)) : parsePlace(text)];
 }
 
 function deadParts(parts: readonly DeadPart[]): DeadParts {
