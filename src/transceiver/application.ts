@@ -180,14 +180,11 @@ export class Application implements AsyncDisposable {
     });
     for (const { tag, ethernet } of this.#tags.values()) await clearIpTag(session, tag, { ethernet });
     if (left.length === 0) return;
-    throw new SpinnError(
-      "ERR_SPINN_STATE",
-      `app ${this.appId} did not stop on ${left.length} cores: ${left.slice(0, 8).map(describeCore).join("; ")}`,
-      {
-        hint: "the chips do not hear signals: reset the board and boot it again",
-        board: session.remote,
-      },
-    );
+    const where = `${left.length} ${left.length === 1 ? "core" : "cores"}: ${left.slice(0, 8).map(describeCore).join("; ")}`;
+    throw new SpinnError("ERR_SPINN_STATE", `app ${this.appId} did not stop on ${where}`, {
+      hint: "the chips do not hear signals: reset the board and boot it again",
+      board: session.remote,
+    });
   }
 
   /** STOP until no chip used here has a core of the application; those that still have in the end. */

@@ -5,6 +5,7 @@ import { formatChip } from "../machine/index.js";
 import type { CallOptions } from "./call-options.js";
 import { readMemory, targetOf, writeMemory } from "./memory.js";
 import { type ReadStreamOptions, readStream } from "./memory-stream.js";
+import { wordBytes, wordOf } from "./memory-words.js";
 import type { Session } from "./session.js";
 import { WriteBuffer } from "./write-buffer.js";
 
@@ -103,6 +104,16 @@ export class MemoryIO implements AsyncDisposable {
   /** Writes at an offset, wherever the position is, and without moving it. */
   async writeAt(offset: number, data: Uint8Array, options: CallOptions = {}): Promise<void> {
     return this.#block.writes.write(this.#place(offset, data.length), data, options);
+  }
+
+  /** The unsigned 32-bit word at an offset, little-endian. */
+  async readWordAt(offset: number, options: CallOptions = {}): Promise<number> {
+    return wordOf(await this.readAt(offset, 4, options));
+  }
+
+  /** Writes an unsigned 32-bit word at an offset, little-endian. Throws `ERR_SPINN_ARGUMENT` for what is none. */
+  async writeWordAt(offset: number, value: number, options: CallOptions = {}): Promise<void> {
+    return this.writeAt(offset, wordBytes(value), options);
   }
 
   /**

@@ -45,6 +45,16 @@ describe("MemoryIO", () => {
     expect(await io.slice(12).read()).toHaveLength(0);
   });
 
+  it("has words", async () => {
+    await using setup = await open("127.41.20.10");
+    await using io = setup.spinn.memoryIO(chip, BASE, 8);
+    await io.writeWordAt(4, 0xdeadbeef);
+    expect(await io.readWordAt(4)).toBe(0xdeadbeef);
+    expect(setup.board.peek(BASE + 4, 4)).toEqual(Uint8Array.of(0xef, 0xbe, 0xad, 0xde));
+    await expect(io.writeWordAt(0, -1)).rejects.toMatchObject({ code: "ERR_SPINN_ARGUMENT" });
+    await expect(io.readWordAt(5)).rejects.toMatchObject({ code: "ERR_SPINN_MEMORY" });
+  });
+
   it("lets nothing out of its bounds, and sends nothing when asked to", async () => {
     await using setup = await open("127.41.20.2");
     const io = setup.spinn.memoryIO(chip, BASE, 100);
