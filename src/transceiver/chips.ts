@@ -2,10 +2,9 @@ import { checkInteger, SpinnError } from "../errors.js";
 import { type ChipCoordinates, type FieldValue, SV } from "../machine/index.js";
 import { type AllocateOptions, allocateMany, type Wanted } from "./allocation.js";
 import { type CallOptions, type LongCallOptions, ProgressCounter } from "./call-options.js";
-import type { KnownMachine } from "./known-machine.js";
+import type { KnownMachine, SomeChips } from "./known-machine.js";
 import { readMemory, targetOf, verifyMemory, writeMemory } from "./memory.js";
 import { type P2PTable, readP2PTable } from "./p2p-table.js";
-import type { SomeChips } from "./routers.js";
 import type { Session } from "./session.js";
 import { readSystemNumber, readSystemVariable, writeField } from "./struct-fields.js";
 
@@ -52,7 +51,7 @@ export class Chips {
     options: SomeChips & LongCallOptions & { /** Read back and compare. Default `false`. */ readonly verify?: boolean } = {},
   ): Promise<void> {
     targetOf({ x: 0, y: 0 }, address, data.length, "write");
-    const chips = await this.#chips(options);
+    const chips = await this.#known.chips(options);
     const progress = new ProgressCounter(options, "write", chips.length * data.length, "bytes");
     await this.#session.forEach(
       chips,
@@ -78,15 +77,19 @@ export class Chips {
       y,
       value: await readSystemVariable(this.#session, { x, y }, name, own),
     });
-    return this.#session.map(await this.#chips(options), read, { signal: options.signal });
+    return this.#session.map(await this.#known.chips(options), read, { signal: options.signal });
   }
 
   /** Writes one system variable of many chips. SC&MP trusts them: a wrong one can stop a chip until the next boot. */
   async writeVariable(name: string, value: FieldValue, options: SomeChips & CallOptions = {}): Promise<void> {
     SV.encode(name, value);
-    await this.#session.forEach(await this.#chips(options), (chip, own) => writeField(this.#session, chip, SV, SV.base, name, value, own), {
-      signal: options.signal,
-    });
+    await this.#session.forEach(
+      await this.#known.chips(options),
+      (chip, own) => writeField(this.#session, chip, SV, SV.base, name, value, own),
+      {
+        signal: options.signal,
+      },
+    );
   }
 
   /**
@@ -115,15 +118,11 @@ export class Chips {
       const megahertz = await readSystemNumber(session, { x, y }, "cpu_clk", own);
       return { x, y, cyclesPerMicrosecond, partsPerMillion: megahertz === 0 ? 0 : (1e6 * cyclesPerMicrosecond) / megahertz };
     };
-    return session.map(await this.#chips(options), read, { signal: options.signal });
+    return session.map(await this.#known.chips(options), read, { signal: options.signal });
   }
 
   /** Where a chip sends messages for other chips. Since 4.0.0 only the root chip knows every chip. */
   async readP2PTable(chip: ChipCoordinates, options: CallOptions = {}): Promise<P2PTable> {
     return readP2PTable(this.#session, chip, await this.#known.get(options), options);
-  }
-
-  async #chips(options: SomeChips & CallOptions): Promise<ChipCoordinates[]> {
-    return [...(options.chips ?? (await this.#known.get(options)).chips.values())].map(({ x, y }) => ({ x, y }));
   }
 }

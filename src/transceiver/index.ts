@@ -32,6 +32,7 @@ export type { DiscoverOptions, Discovery, Place } from "./discover.js";
 export type { Heap, HeapBlock, HeapName } from "./heap.js";
 export type { CoreText, IobufOptions } from "./iobuf.js";
 export type { TagOptions } from "./ip-tags.js";
+export type { SomeChips } from "./known-machine.js";
 export type { LoadOptions, LoadResult } from "./load.js";
 export type { Program } from "./load-many.js";
 export type { Latency, LossSeen, Measurement, MeasureOptions, Throughput } from "./measure.js";
@@ -47,7 +48,7 @@ export {
   type RouterDiagnostics,
   type WriteFilterOptions,
 } from "./router-diagnostics.js";
-export { type ChipCounters, Routers, type RoutingTable, type SomeChips } from "./routers.js";
+export { type ChipCounters, Routers, type RoutingTable } from "./routers.js";
 export type { FixedRoute, LoadRoutesOptions } from "./routes.js";
 export type { TransferOptions, TransferResult } from "./save-memory.js";
 export type { MemoryPiece } from "./scatter.js";

@@ -1,8 +1,13 @@
 import { throwIfAborted } from "../errors.js";
-import type { Machine } from "../machine/index.js";
+import type { ChipCoordinates, Machine } from "../machine/index.js";
 import type { CallOptions } from "./call-options.js";
 import { type DiscoverOptions, type Discovery, discover } from "./discover.js";
 import type { Session } from "./session.js";
+
+export interface SomeChips {
+  /** Default: every chip of the machine, which is discovered if nobody has yet. */
+  readonly chips?: Iterable<ChipCoordinates> | undefined;
+}
 
 /** The machine of a session for work that cannot do without: discovered when it is first asked for, once, whoever asks. */
 export class KnownMachine {
@@ -35,5 +40,10 @@ export class KnownMachine {
       }
     }
     return this.#session.machine;
+  }
+
+  /** The chips meant. */
+  async chips(options: SomeChips & CallOptions): Promise<ChipCoordinates[]> {
+    return [...(options.chips ?? (await this.get(options)).chips.values())].map(({ x, y }) => ({ x, y }));
   }
 }

@@ -10,7 +10,7 @@ import {
   type RoutingEntry,
 } from "../machine/index.js";
 import { type CallOptions, type LongCallOptions, ProgressCounter } from "./call-options.js";
-import type { KnownMachine } from "./known-machine.js";
+import type { KnownMachine, SomeChips } from "./known-machine.js";
 import {
   type ClearCountersOptions,
   clearRouterCounters,
@@ -32,11 +32,6 @@ export interface RoutingTable<T extends RoutingEntry = RoutingEntry> extends Chi
 /** What the routers of some chips counted. */
 export interface ChipCounters extends ChipCoordinates {
   readonly counters: Readonly<Record<RouterCounterName, number>>;
-}
-
-export interface SomeChips {
-  /** Default: every chip of the machine, which is discovered if nobody has yet. */
-  readonly chips?: Iterable<ChipCoordinates> | undefined;
 }
 
 /** Non-local packets that no entry matched and that went straight on. */
@@ -100,7 +95,7 @@ export class Routers {
 
   /** What routers counted while `work` was going on; counters are not cleared, and may run over once. Throws what `work` throws. */
   async countDuring(work: () => Promise<unknown>, options: SomeChips & CallOptions = {}): Promise<ChipCounters[]> {
-    const chips = await this.#chips(options);
+    const chips = await this.#known.chips(options);
     const before = await this.readCounters({ ...options, chips });
     await work();
     const after = await this.readCounters({ ...options, chips });
@@ -162,15 +157,11 @@ export class Routers {
     return steps.length;
   }
 
-  async #chips(options: SomeChips & CallOptions): Promise<ChipCoordinates[]> {
-    return [...(options.chips ?? (await this.#known.get(options)).chips.values())].map(({ x, y }) => ({ x, y }));
-  }
-
   async #map<R>(
     options: SomeChips & CallOptions,
     work: (chip: ChipCoordinates, options: { signal: AbortSignal }) => Promise<R>,
   ): Promise<R[]> {
-    return this.#session.map(await this.#chips(options), work, { signal: options.signal });
+    return this.#session.map(await this.#known.chips(options), work, { signal: options.signal });
   }
 }
 

@@ -190,23 +190,16 @@ describe("several programs as one application", () => {
     expect(setup.states()).toEqual(Array(8).fill(CoreState.RUN));
   });
 
-  it("are not started again when one crashed", async () => {
-    const ears = hearing(1, CoreState.RTE);
-    await using setup = await open("127.47.21.1", ears.script);
+  it.each([
+    ["are not started again when one crashed", 1, CoreState.RTE, "core 1,1,1: RTE", 1],
+    ["end in an error when START is never heard", 9, CoreState.RUN, "core 1,1,1: WAIT app 30", 3],
+  ] as const)("%s", async (_, heardAt, then, words, starts) => {
+    const ears = hearing(heardAt, then);
+    await using setup = await open(`127.47.21.${heardAt}`, ears.script);
     await expect(setup.transceiver.loadMany(programs, run)).rejects.toMatchObject({
       code: "ERR_SPINN_STATE",
-      message: expect.stringContaining("core 1,1,1: RTE"),
+      message: expect.stringContaining(words),
     });
-    expect(ears.starts()).toBe(1);
-  });
-
-  it("end in an error when START is never heard", async () => {
-    const ears = hearing(9, CoreState.RUN);
-    await using setup = await open("127.47.22.1", ears.script);
-    await expect(setup.transceiver.loadMany(programs, run)).rejects.toMatchObject({
-      code: "ERR_SPINN_STATE",
-      message: expect.stringContaining("core 1,1,1: WAIT app 30"),
-    });
-    expect(ears.starts()).toBe(3);
+    expect(ears.starts()).toBe(starts);
   });
 });
