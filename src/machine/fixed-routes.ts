@@ -19,10 +19,15 @@ export interface FixedRouteStep extends ChipCoordinates {
 export function fixedRoutesTo(machine: Machine, target: CoreCoordinates, chips: Iterable<ChipCoordinates>): FixedRouteStep[] {
   const open = new Map([...chips].map((chip) => [chipKey(chip.x, chip.y), chip]));
   const { coreCount, virtualToPhysical } = machine.chip(target.x, target.y);
-  const physical = target.p < coreCount ? virtualToPhysical?.[target.p] : undefined;
+  if (target.p < 0 || target.p >= coreCount) {
+    throw new SpinnError("ERR_SPINN_MACHINE", `there is no core ${formatCore(target)}`, {
+      hint: `working cores of the chip are 0 (the monitor) to ${coreCount - 1}`,
+    });
+  }
+  const physical = virtualToPhysical?.[target.p];
   if (physical === undefined || physical === 0xff) {
-    throw new SpinnError("ERR_SPINN_MACHINE", `core ${formatCore(target)} has no physical number`, {
-      hint: `working cores of the chip are 0 to ${coreCount - 1}`,
+    throw new SpinnError("ERR_SPINN_MACHINE", `the physical number of core ${formatCore(target)} is not known`, {
+      hint: "discover the machine: a description from a file may lack it",
     });
   }
   if (!open.delete(chipKey(target.x, target.y))) {

@@ -26,19 +26,25 @@ export interface RouterFilter {
   readonly interrupt?: boolean;
 }
 
-const TYPES = ["multicast", "p2p", "nearestNeighbour", "fixedRoute"] as const;
-const EMERGENCY = ["normal", "firstStageCombined", "firstStage", "secondStage"] as const;
-const DEFAULT = ["defaultRouted", "routed"] as const;
-const PAYLOAD = ["with", "without"] as const;
-const SOURCES = ["local", "external"] as const;
-const DESTINATIONS = ["dropped", "core", "monitor", "link0", "link1", "link2", "link3", "link4", "link5"] as const;
+export type RouterFilterType = "multicast" | "p2p" | "nearestNeighbour" | "fixedRoute";
+/** Stages of emergency routing; in the first the packet goes to a neighbour of the blocked link, `firstStageCombined` when it belongs there too. */
+export type RouterFilterEmergency = "normal" | "firstStageCombined" | "firstStage" | "secondStage";
+export type RouterFilterDefault = "defaultRouted" | "routed";
+export type RouterFilterPayload = "with" | "without";
+export type RouterFilterSource = "local" | "external";
+/** `core`: one of this chip's, but not the monitor. */
+export type RouterFilterDestination = "dropped" | "core" | "monitor" | "link0" | "link1" | "link2" | "link3" | "link4" | "link5";
 
-export type RouterFilterType = (typeof TYPES)[number];
-export type RouterFilterEmergency = (typeof EMERGENCY)[number];
-export type RouterFilterDefault = (typeof DEFAULT)[number];
-export type RouterFilterPayload = (typeof PAYLOAD)[number];
-export type RouterFilterSource = (typeof SOURCES)[number];
-export type RouterFilterDestination = (typeof DESTINATIONS)[number];
+// In the order of their bits.
+const TYPES: readonly RouterFilterType[] = ["multicast", "p2p", "nearestNeighbour", "fixedRoute"];
+const EMERGENCY: readonly RouterFilterEmergency[] = ["normal", "firstStageCombined", "firstStage", "secondStage"];
+const DEFAULT: readonly RouterFilterDefault[] = ["defaultRouted", "routed"];
+const PAYLOAD: readonly RouterFilterPayload[] = ["with", "without"];
+const SOURCES: readonly RouterFilterSource[] = ["local", "external"];
+const DESTINATIONS: readonly RouterFilterDestination[] = [
+  ...(["dropped", "core", "monitor"] as const),
+  ...(["link0", "link1", "link2", "link3", "link4", "link5"] as const),
+];
 
 const FIELDS = [
   ["packetTypes", TYPES, 0],

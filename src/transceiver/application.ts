@@ -73,7 +73,7 @@ export class Application implements AsyncDisposable {
     return load(this.#session, image, list, { ...options, appId: this.appId });
   }
 
-  /** Loads several programs and starts them together; see {@link loadMany}. */
+  /** Loads several programs and starts them together; see `Transceiver.loadMany`. */
   async loadMany(programs: Iterable<Program>, options: Own<LoadOptions> = {}): Promise<LoadResult> {
     const list = [...programs].map(({ image, cores }) => ({ image, cores: [...cores] }));
     for (const { cores } of list) this.#use(cores);
@@ -102,7 +102,7 @@ export class Application implements AsyncDisposable {
     return allocateIO(this.#session, chip, sizeBytes, { ...options, appId: this.appId });
   }
 
-  /** Blocks on many chips, all or none; see {@link allocateMany}. */
+  /** Blocks on many chips, all or none; see `Chips.allocate`. */
   async allocateMany(wanted: readonly Wanted[], options: CallOptions = {}): Promise<number[]> {
     this.#use(wanted);
     return allocateMany(this.#session, wanted, { signal: options.signal, appId: this.appId });

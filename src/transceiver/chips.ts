@@ -36,7 +36,10 @@ export class Chips {
     this.#known = known;
   }
 
-  /** Blocks of SDRAM on many chips, all or none; see {@link allocateMany}. */
+  /**
+   * Blocks of SDRAM on many chips, boards in parallel; addresses in the order asked for. All or nothing: when one is refused, those taken are
+   * given back. Throws as `Transceiver.allocate`; a block whose allocation got no reply stays with the application until its STOP.
+   */
   allocate(wanted: readonly Wanted[], options: Omit<AllocateOptions, "tag">): Promise<number[]> {
     return allocateMany(this.#session, wanted, options);
   }

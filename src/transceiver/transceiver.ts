@@ -285,7 +285,11 @@ export class Transceiver {
     return load(this.#session, image, cores, options);
   }
 
-  /** Several programs as one application, started together; see {@link loadMany}. */
+  /**
+   * Several programs as one application: each is loaded and held in WAIT, and when all are there they get START together; late cores get it
+   * again. With `wait` they stay in WAIT. Throws as {@link load}, `ERR_SPINN_ARGUMENT` for a core named twice, `ERR_SPINN_STATE` for cores that
+   * did not start; what had been loaded then stays.
+   */
   async loadMany(programs: Iterable<Program>, options: LoadOptions): Promise<LoadResult> {
     await this.#known.get(options);
     return loadMany(this.#session, programs, options);

@@ -65,7 +65,14 @@ describe("fixedRoutesTo", () => {
     expect(() => fixedRoutesTo(machine, { x: 0, y: 0, p: 2 }, chips)).toThrow(
       expect.objectContaining({ code: "ERR_SPINN_MACHINE", message: expect.stringContaining("lead from 7,7 to core 0,0,2") }),
     );
-    expect(() => fixedRoutesTo(machine, { x: 0, y: 0, p: 17 }, chips)).toThrow(/no physical number/);
+    expect(() => fixedRoutesTo(machine, { x: 0, y: 0, p: 17 }, chips)).toThrow(/no core 0,0,17/);
+    const unread = new Machine(
+      8,
+      8,
+      { x: 0, y: 0 },
+      chips.map((chip) => ({ ...chip, virtualToPhysical: undefined })),
+    );
+    expect(() => fixedRoutesTo(unread, { x: 0, y: 0, p: 2 }, chips)).toThrow(/is not known/);
     expect(() => fixedRoutesTo(machine, { x: 0, y: 0, p: 2 }, [{ x: 1, y: 1 }])).toThrow(/not on one of the chips/);
     expect([...machine.deadLinks()].filter(({ x, y }) => x === 7 && y === 7).map(({ link }) => link)).toEqual([3, 4, 5]);
   });
