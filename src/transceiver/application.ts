@@ -41,7 +41,7 @@ const LOOKS = 10;
  * console.log(await spinn.readMemory({ x: 1, y: 1 }, address, 4096));
  * ```
  *
- * Leaving sends STOP to the application on the whole machine, as often as needed for every chip used here to be rid of its cores, frees its
+ * Leaving ends what is still under way here with `ERR_SPINN_ABORTED`, then sends STOP to the application on the whole machine, as often as needed for every chip used here to be rid of its cores, frees its
  * SDRAM and routes on these chips by themselves, in case the signal missed one, and clears the tags set here. The id belongs to the scope:
  * what somebody else loaded under it is stopped too. After that every method throws `ERR_SPINN_CLOSED`.
  */
@@ -55,6 +55,11 @@ export class Application implements AsyncDisposable {
   readonly #chips = new Set<number>();
   /** Tags set here, with the Ethernet chip they are on: at most 8 for each. */
   readonly #tags = new Map<string, { readonly tag: number; readonly ethernet: ChipCoordinates | undefined }>();
+  /** Windows given out that are still open. */
+  readonly #windows = new Set<MemoryIO>();
+  /** What has been asked for and is not done. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #leaving = new AbortController();
   #stopping: Promise<void> | undefined;
 
   constructor(session: Session, known: KnownMachine, routers: Routers, appId: number, options: ApplicationOptions) {
@@ -68,22 +73,24 @@ export class Application implements AsyncDisposable {
   /** Loads a program, as `Transceiver.load`. */
   async load(image: Uint8Array, cores: Iterable<CoreCoordinates>, options: Own<LoadOptions> = {}): Promise<LoadResult> {
     const list = [...cores];
-    this.#use(list);
-    await this.#known.get(options);
-    return load(this.#session, image, list, { ...options, appId: this.appId });
+    return this.#do(list, options, async (own) => {
+      await this.#known.get(own);
+      return load(this.#session, image, list, own);
+    });
   }
 
   /** Loads several programs and starts them together; see `Transceiver.loadMany`. */
   async loadMany(programs: Iterable<Program>, options: Own<LoadOptions> = {}): Promise<LoadResult> {
     const list = [...programs].map(({ image, cores }) => ({ image, cores: [...cores] }));
-    for (const { cores } of list) this.#use(cores);
-    await this.#known.get(options);
-    return loadMany(this.#session, list, { ...options, appId: this.appId });
+    const cores = list.flatMap((program) => program.cores);
+    return this.#do(cores, options, async (own) => {
+      await this.#known.get(own);
+      return loadMany(this.#session, list, own);
+    });
   }
 
   async sendSignal(signal: Signal, options: CallOptions = {}): Promise<void> {
-    this.#use([]);
-    await sendSignal(this.#session, signal, { signal: options.signal, appId: this.appId });
+    return this.#do([], options, (own) => sendSignal(this.#session, signal, own));
   }
 
   /** Lets cores that were loaded with `wait` begin. */
@@ -92,25 +99,26 @@ export class Application implements AsyncDisposable {
   }
 
   async allocate(chip: ChipCoordinates, sizeBytes: number, options: Own<AllocateOptions> = {}): Promise<number> {
-    this.#use([chip]);
-    return allocate(this.#session, chip, sizeBytes, { ...options, appId: this.appId });
+    return this.#do([chip], options, (own) => allocate(this.#session, chip, sizeBytes, own));
   }
 
-  /** A block as a window that is used like a file. */
+  /** A block as a window that is used like a file; it is closed when the scope is left, and what it has collected is not sent then. */
   async allocateIO(chip: ChipCoordinates, sizeBytes: number, options: Own<AllocateOptions> & MemoryIOOptions = {}): Promise<MemoryIO> {
-    this.#use([chip]);
-    return allocateIO(this.#session, chip, sizeBytes, { ...options, appId: this.appId });
+    return this.#do([chip], options, async (own) => {
+      const io = await allocateIO(this.#session, chip, sizeBytes, own);
+      for (const other of this.#windows) if (other.closed) this.#windows.delete(other);
+      this.#windows.add(io);
+      return io;
+    });
   }
 
   /** Blocks on many chips, all or none; see `Chips.allocate`. */
   async allocateMany(wanted: readonly Wanted[], options: CallOptions = {}): Promise<number[]> {
-    this.#use(wanted);
-    return allocateMany(this.#session, wanted, { signal: options.signal, appId: this.appId });
+    return this.#do(wanted, options, (own) => allocateMany(this.#session, wanted, own));
   }
 
   async loadRoutes(chip: ChipCoordinates, entries: RoutingTable["entries"], options: Own<LoadRoutesOptions> = {}): Promise<number> {
-    this.#use([chip]);
-    return loadRoutes(this.#session, chip, entries, { ...options, appId: this.appId });
+    return this.#do([chip], options, (own) => loadRoutes(this.#session, chip, entries, own));
   }
 
   /** Tables of many chips; see `Routers.loadTables`. */
@@ -119,42 +127,41 @@ export class Application implements AsyncDisposable {
     options: Own<LoadRoutesOptions> & LongCallOptions = {},
   ): Promise<(number | undefined)[]> {
     const list = [...tables];
-    this.#use(list);
-    return this.#routers.loadTables(list, { ...options, appId: this.appId });
+    return this.#do(list, options, (own) => this.#routers.loadTables(list, own));
   }
 
   async setIpTag(tag: number, destination: TagDestination, options: TagOptions = {}): Promise<void> {
-    this.#useTag(tag, options);
-    return setIpTag(this.#session, tag, destination, options);
+    return this.#do([], options, (own) => setIpTag(this.#session, this.#remember(tag, own), destination, own));
   }
 
   async setReverseIpTag(tag: number, reverse: ReverseTag, options: TagOptions = {}): Promise<void> {
-    this.#useTag(tag, options);
-    return setReverseIpTag(this.#session, tag, reverse, options);
+    return this.#do([], options, (own) => setReverseIpTag(this.#session, this.#remember(tag, own), reverse, own));
   }
 
   async countInState(state: number, options: CallOptions = {}): Promise<number> {
-    this.#use([]);
-    await this.#known.get(options);
-    return countInState(this.#session, this.appId, state, options);
+    return this.#do([], options, async (own) => {
+      await this.#known.get(own);
+      return countInState(this.#session, this.appId, state, own);
+    });
   }
 
   async waitForCount(count: number, states: readonly number[], options: Own<WaitOptions> = {}): Promise<void> {
-    this.#use([]);
-    await this.#known.get(options);
-    return waitForCount(this.#session, count, states, { ...options, appId: this.appId });
+    return this.#do([], options, async (own) => {
+      await this.#known.get(own);
+      return waitForCount(this.#session, count, states, own);
+    });
   }
 
   async waitForCores(cores: Iterable<CoreCoordinates>, states: readonly number[], options: Own<WaitOptions> = {}): Promise<void> {
-    this.#use([]);
-    return waitForCores(this.#session, cores, states, { ...options, appId: this.appId });
+    return this.#do([], options, (own) => waitForCores(this.#session, cores, states, own));
   }
 
   /** Status of every core of the application on the machine. */
   async readStatus(options: CallOptions = {}): Promise<CoreStatus[]> {
-    this.#use([]);
-    await this.#known.get(options);
-    return readApplication(this.#session, this.appId, options);
+    return this.#do([], options, async (own) => {
+      await this.#known.get(own);
+      return readApplication(this.#session, this.appId, own);
+    });
   }
 
   /**
@@ -172,6 +179,10 @@ export class Application implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     const session = this.#session;
+    // What is still under way, such as a load beside which something failed, must not go on after STOP.
+    this.#leaving.abort(new SpinnError("ERR_SPINN_CLOSED", `app ${this.appId} is being stopped`));
+    await Promise.allSettled(this.#underWay);
+    await Promise.all([...this.#windows].map((io) => io.discard()));
     const left = await this.#stopCores();
     // Both may be asked for twice, and find nothing where STOP has been.
     await session.forEach([...this.#chips].map(chipOfKey), async (chip, own) => {
@@ -202,14 +213,30 @@ export class Application implements AsyncDisposable {
     }
   }
 
-  /** Remembers chips before anything is done on them. Throws `ERR_SPINN_CLOSED` after the scope has been left. */
-  #use(chips: Iterable<ChipCoordinates>): void {
+  /**
+   * Does something as this application, and ends it when the scope is left. Chips are remembered before anything is done on them.
+   * Throws `ERR_SPINN_CLOSED` after the scope has been left.
+   */
+  async #do<O extends CallOptions, T>(
+    chips: Iterable<ChipCoordinates>,
+    options: O,
+    work: (options: O & { readonly appId: number; readonly signal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
     if (this.#stopping !== undefined) throw new SpinnError("ERR_SPINN_CLOSED", `app ${this.appId} has been stopped`);
     for (const chip of chips) this.#chips.add(chipKey(chip.x, chip.y));
+    const leaving = this.#leaving.signal;
+    const signal = options.signal === undefined ? leaving : AbortSignal.any([options.signal, leaving]);
+    const result = work({ ...options, appId: this.appId, signal });
+    this.#underWay.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#underWay.delete(result);
+    }
   }
 
-  #useTag(tag: number, { ethernet }: TagOptions): void {
-    this.#use([]);
+  #remember(tag: number, { ethernet }: TagOptions): number {
     this.#tags.set(`${ethernet?.x},${ethernet?.y},${tag}`, { tag, ethernet });
+    return tag;
   }
 }

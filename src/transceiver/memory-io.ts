@@ -178,9 +178,14 @@ export class MemoryIO implements AsyncDisposable {
         hint: "free the window that allocateIO returned",
       });
     }
+    await this.discard();
+    await release(options);
+  }
+
+  /** Closes the window and all its relatives without sending what has been collected; resolves when nothing is under way any more. */
+  async discard(): Promise<void> {
     this.#block.closed = true;
     await this.#block.writes.drop();
-    await release(options);
   }
 
   /** Sends what has been collected and closes this window; closing the first one closes all slices. Allocated memory stays allocated. */

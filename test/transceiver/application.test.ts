@@ -111,6 +111,40 @@ describe.each(["4.0.0", "3.4.1"])("an application scope on SC&MP %s", (scamp) =>
     expect(await spinn.cores.readStatus(undefined, { appId: 40, notStates: [CoreState.RUN] })).toEqual([]);
   });
 
+  it("ends what is under way when it is left, before it stops the rest", async () => {
+    await using setup = await simulate(nextHost(), { board: "spin3", scamp });
+    const spinn = setup.transceiver;
+    await spinn.discover();
+    const others: Promise<unknown>[] = [];
+    const body = async (): Promise<void> => {
+      await using app = spinn.application(30);
+      const io = await app.allocateIO(chip, 64);
+      await io.write(Uint8Array.of(1));
+      others.push(app.load(applicationImage(60_000), cores), app.waitForCount(99, [CoreState.RUN]));
+      others.push(app.allocateMany([chip, other, chip, other].map((at) => ({ ...at, sizeBytes: 1000 }))));
+      others.push(app.waitForCount(1, [CoreState.IDLE]).then(() => io.write(Uint8Array.of(2))));
+      for (const each of others) each.catch(() => undefined);
+      await Promise.all([...others, Promise.reject(new Error("one of many"))]);
+    };
+    await expect(body()).rejects.toThrow("one of many");
+    const codes = (await Promise.allSettled(others)).map((end) => (end.status === "rejected" ? end.reason.code : "done"));
+    expect(codes).toEqual(Array(4).fill("ERR_SPINN_ABORTED"));
+    expect(await takenOn(spinn, 30)).toEqual({ blocks: [0, 0], routes: 0, tags: [], cores: 0 });
+  });
+
+  it("closes the windows it gave out: their memory is somebody else's now", async () => {
+    await using setup = await simulate(nextHost(), { board: "spin3", scamp });
+    const app = setup.transceiver.application(30);
+    const [first, second] = [await app.allocateIO(chip, 64), await app.allocateIO(chip, 64)];
+    await first.write(Uint8Array.of(1, 2, 3));
+    await second.free();
+    const slice = first.slice(1);
+    await app.stop();
+    await expect(slice.write(Uint8Array.of(4))).rejects.toMatchObject({ code: "ERR_SPINN_CLOSED" });
+    expect(await setup.transceiver.readMemory(chip, first.address, 3)).not.toEqual(Uint8Array.of(1, 2, 3));
+    await first.close();
+  });
+
   it("is over when it has been left", async () => {
     await using setup = await simulate(nextHost(), { board: "spin3", scamp });
     const app = setup.transceiver.application(30);
