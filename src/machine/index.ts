@@ -9,6 +9,7 @@ export * from "./link.js";
 export * from "./machine.js";
 export * from "./memory-map.js";
 export * from "./p2p.js";
+export * from "./reduced-machine.js";
 export * from "./region.js";
 export * from "./router-filter.js";
 export * from "./routing-entry.js";

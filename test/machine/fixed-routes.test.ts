@@ -1,27 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type ChipInfo, chipKey, fixedRoutesTo, LINKS, Machine, MachineGeometry } from "../../src/machine/index.js";
-
-/** A machine with all links but those named. */
-function machineOf(geometry: MachineGeometry, broken: readonly string[] = [], dead: readonly string[] = []): Machine {
-  const chips: ChipInfo[] = [...geometry.chips()]
-    .filter((chip) => !dead.includes(`${chip.x},${chip.y}`))
-    .map((chip) => ({
-      ...chip,
-      coreCount: 17,
-      coreStates: [7, ...Array(17).fill(15)],
-      links: LINKS.filter(
-        (link) => geometry.isWired(chip.x, chip.y, link) && !broken.includes(`${chip.x},${chip.y},${link}`),
-      ).reduce<number>((bits, link) => bits | (1 << link), 0),
-      ethernet: geometry.isEthernet(chip.x, chip.y) ? { ip: "127.0.0.2" } : undefined,
-      nearestEthernet: geometry.nearestEthernet(chip.x, chip.y),
-      parentLink: undefined,
-      largestSdramBlock: 0,
-      largestSysramBlock: 0,
-      freeRouterEntries: 1023,
-      virtualToPhysical: Array.from({ length: 18 }, (_, p) => (p === 17 ? 0xff : 17 - p)),
-    }));
-  return new Machine(geometry.width, geometry.height, { x: 0, y: 0 }, chips);
-}
+import { chipKey, fixedRoutesTo, LINKS, Machine, MachineGeometry } from "../../src/machine/index.js";
+import { machineOf } from "./whole-machine.js";
 
 /** Hops from each chip to the target, by following the routes. */
 function follow(machine: Machine, steps: ReturnType<typeof fixedRoutesTo>): Map<number, number> {
