@@ -1,4 +1,4 @@
-import { CORE_COUNT, CoreState, defaultCoreCount, type FieldValue, LINKS, type Link, oppositeLink, SV } from "../machine/index.js";
+import { CORE_COUNT, CoreState, type FieldValue, LINKS, type Link, oppositeLink, SV } from "../machine/index.js";
 import { BOOT_SV_SIZE } from "../wire/index.js";
 import type { Clock } from "./clock.js";
 import { Core } from "./core.js";
@@ -63,7 +63,7 @@ export class Chip {
     this.x = x;
     this.y = y;
     this.ip = ip;
-    this.v2p = workingCores(world.network, x, y);
+    this.v2p = world.network.workingCores(x, y);
   }
 
   /** Whether anybody looked at or changed the chip since boot. */
@@ -320,15 +320,6 @@ export function softwareVersion(firmware: Firmware): number {
 
 function makeCores(v2p: readonly number[], memory: ChipMemory): Core[] {
   return v2p.map((physical, p) => new Core(p, physical, memory));
-}
-
-/** Working physical cores, the monitor's first. On a chip with 17 the missing one depends on its place. */
-function workingCores(network: MachineNetwork, x: number, y: number): number[] {
-  const { geometry } = network;
-  const position = geometry.positionOnBoard(x, y);
-  const missing = new Set(network.deadCores(x, y));
-  if (defaultCoreCount(geometry.board, position.x, position.y) === 17) missing.add(1 + ((7 * position.x + 3 * position.y) % 17));
-  return Array.from({ length: CORE_COUNT }, (_, core) => core).filter((core) => !missing.has(core));
 }
 
 function attachRegisters(memory: ChipMemory, router: Router, monitor: number): void {

@@ -11,3 +11,4 @@ export type { DeadParts } from "./network.js";
 export type { SimulatedMachineOptions } from "./options.js";
 export * from "./programs/index.js";
 export { SimulatedMachine } from "./simulated-machine.js";
+export { SiliconMachine, type SiliconMachineOptions } from "./silicon/silicon-machine.js";

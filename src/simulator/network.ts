@@ -3,6 +3,7 @@ import {
   type ChipCoordinates,
   CORE_COUNT,
   type CoreCoordinates,
+  defaultCoreCount,
   formatChip,
   LINKS,
   type Link,
@@ -104,6 +105,14 @@ export class MachineNetwork {
       .filter((core) => core.x === x && core.y === y && core.p < CORE_COUNT)
       .map((core) => core.p)
       .sort((a, b) => a - b);
+  }
+
+  /** Working physical cores of a chip, the monitor's first. On a chip with 17 the missing one depends on its place. */
+  workingCores(x: number, y: number): number[] {
+    const position = this.geometry.positionOnBoard(x, y);
+    const missing = new Set(this.deadCores(x, y));
+    if (defaultCoreCount(this.geometry.board, position.x, position.y) === 17) missing.add(1 + ((7 * position.x + 3 * position.y) % 17));
+    return Array.from({ length: CORE_COUNT }, (_, core) => core).filter((core) => !missing.has(core));
   }
 
   /** For every position the link of a shortest way to `target`, 6 where there is none, 7 at the target. Kept: one table per target. */
