@@ -9,5 +9,5 @@ export { type Bus, BusFault, Cpu, DTCM_BASE, DTCM_SIZE, ITCM_SIZE, Mode, Vector 
 export { interpret } from "./interpreter.js";
 export type { SdpLike } from "./mailbox.js";
 export { Pace } from "./pace.js";
-export { Interrupt } from "./vic.js";
 export { SystemController, type SystemControllerPorts } from "./system-controller.js";
+export { Interrupt } from "./vic.js";

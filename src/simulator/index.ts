@@ -10,5 +10,5 @@ export { ChipMemory, DataAbort, type MemoryAccess, Page, type RegisterDevice } f
 export type { DeadParts } from "./network.js";
 export type { SimulatedMachineOptions } from "./options.js";
 export * from "./programs/index.js";
-export { SimulatedMachine } from "./simulated-machine.js";
 export { SiliconMachine, type SiliconMachineOptions } from "./silicon/silicon-machine.js";
+export { SimulatedMachine } from "./simulated-machine.js";

@@ -122,14 +122,18 @@ export class MachineNetwork {
     if (known !== undefined) return known;
     const tree = new Uint8Array(this.#alive.length).fill(NO_ROUTE);
     tree[start] = ROUTE_HERE;
-    const queue = [target];
-    for (const chip of queue) {
-      for (const link of LINKS) {
-        const to = this.neighbour(chip.x, chip.y, link);
-        if (to === undefined || tree[this.index(to.x, to.y)] !== NO_ROUTE) continue;
-        tree[this.index(to.x, to.y)] = oppositeLink(link);
-        queue.push(to);
+    // Among ways of one length the news that comes first wins; chips pass it on in the order of their positions, as emulated ones do.
+    for (let wave = [target]; wave.length > 0; ) {
+      const next: ChipCoordinates[] = [];
+      for (const chip of wave) {
+        for (const link of LINKS) {
+          const to = this.neighbour(chip.x, chip.y, link);
+          if (to === undefined || tree[this.index(to.x, to.y)] !== NO_ROUTE) continue;
+          tree[this.index(to.x, to.y)] = oppositeLink(link);
+          next.push(to);
+        }
       }
+      wave = next.sort((a, b) => this.index(a.x, a.y) - this.index(b.x, b.y));
     }
     this.#trees.set(start, tree);
     return tree;

@@ -56,10 +56,12 @@ export function count(call: ScpCall): ScpAnswer {
   let missing = false;
   const { geometry } = system.network;
   for (const at of geometry.board === "spin3" ? SPIN3_CHIPS : SPIN5_CHIPS) {
-    const [x, y] = [(chip.x + at.x) % geometry.width, (chip.y + at.y) % geometry.height];
-    const target = system.chip(x, y);
+    // Not around the edges: on a torus the firmware misses the chips of a board beyond them.
+    const [x, y] = [chip.x + at.x, chip.y + at.y];
+    const target = x < geometry.width && y < geometry.height ? system.chip(x, y) : undefined;
     if (target === undefined || (target !== chip && chip.router.p2p.route(x, y) >= NO_ROUTE)) continue;
-    if (target.dead) missing = true;
+    // It was asked, and cannot answer.
+    if (target.dead || (target !== chip && target.router.p2p.route(chip.x, chip.y) >= NO_ROUTE)) missing = true;
     else total += countCores(target, state, (id) => id === appId);
   }
   system.clock.after(COUNT_MS * Math.min(1, system.timeScale), () => {

@@ -68,7 +68,8 @@ export class EthernetMac implements RegisterDevice {
   }
 
   #writeControl(offset: number, value: number): void {
-    if (offset === REGISTER.TRANSMIT) this.#transmit(this.#out.slice(0, Math.min(this.#plain[REGISTER.TRANSMIT_LENGTH >> 2]!, TRANSMIT_RAM_SIZE)));
+    if (offset === REGISTER.TRANSMIT)
+      this.#transmit(this.#out.slice(0, Math.min(this.#plain[REGISTER.TRANSMIT_LENGTH >> 2]!, TRANSMIT_RAM_SIZE)));
     else if (offset === REGISTER.DISCARD) {
       this.#waiting.shift();
       const next = this.#waiting[0];

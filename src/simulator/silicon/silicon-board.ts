@@ -51,7 +51,12 @@ export class SiliconBoard {
     const failed = (): void => {
       board.counters.dropped.sendFailed += 1;
     };
-    board.#scp = await Port.open(setup.host, setup.port, (bytes, address, from) => board.#receive(bytes, address, from, board.#scp), failed);
+    board.#scp = await Port.open(
+      setup.host,
+      setup.port,
+      (bytes, address, from) => board.#receive(bytes, address, from, board.#scp),
+      failed,
+    );
     try {
       board.#boot = await Port.open(setup.host, setup.bootPort, (bytes) => board.#receiveBoot(bytes), failed);
     } catch (error) {

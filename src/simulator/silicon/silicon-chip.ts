@@ -1,5 +1,13 @@
-import { ArmCore, type ArmMachine, type Engine, Interrupt, type Packet, type ScheduledCore, SystemController } from "../../emulator/index.js";
-import { CORE_COUNT, type Link } from "../../machine/index.js";
+import {
+  ArmCore,
+  type ArmMachine,
+  type Engine,
+  Interrupt,
+  type Packet,
+  type ScheduledCore,
+  SystemController,
+} from "../../emulator/index.js";
+import { CORE_COUNT, type Link, SV } from "../../machine/index.js";
 import { ChipMemory, DataAbort, PlainRegisters } from "../memory.js";
 import { type EthernetSettings, SETTINGS_ADDRESS, serialRomContent, serialRomSettings } from "../serial-rom.js";
 import { EthernetMac } from "./ethernet-mac.js";
@@ -9,7 +17,15 @@ import { SiliconRouter } from "./silicon-router.js";
 
 const KEY = 0x5ec0_0000;
 /** Registers of the system controller that reach clocks, reset lines and pins. Source: spinnaker_tools `include/spinnaker.h`. */
-const SC = { CLOCK_OFF: 0x04, SET_OK: 0x10, SOFT_RESET: 0x18, HARD_RESET: 0x1c, SUBSYSTEM_RESET: 0x20, PULSE_FIRST: 0x24, PULSE_LAST: 0x2c } as const;
+const SC = {
+  CLOCK_OFF: 0x04,
+  SET_OK: 0x10,
+  SOFT_RESET: 0x18,
+  HARD_RESET: 0x1c,
+  SUBSYSTEM_RESET: 0x20,
+  PULSE_FIRST: 0x24,
+  PULSE_LAST: 0x2c,
+} as const;
 const PINS = { PORT: 0x40, SET: 0x48, CLEAR: 0x4c } as const;
 /** Status register of the SDRAM controller: its delay-locked loop has locked. */
 const DLL_STATUS = 0x300;
@@ -17,6 +33,8 @@ const DLL_LOCKED = 1 << 18;
 /** The boot ROM collects the image in the upper half of the monitor's DTCM and starts it there. */
 const IMAGE_OFFSET = 0x8000;
 const IMAGE_START = 0x0040_8000;
+/** sv.rom_cpus. */
+const ROM_CORES = 0xf500_7f00 + SV.field("rom_cpus").offset;
 const ALL_CORES = (1 << CORE_COUNT) - 1;
 
 export interface SiliconChipSetup {
@@ -82,7 +100,8 @@ export class SiliconChip {
       this.memory.copyIn(SETTINGS_ADDRESS, serialRomSettings(setup.ethernet), 0, 32);
     }
     this.#attachDevices();
-    // What the boot ROM leaves: which core it has made monitor.
+    // What the boot ROM leaves: how many cores it found, and which it has made monitor.
+    this.memory.writeByte(ROM_CORES, setup.workingCores.length);
     this.router.writeRegister(0, 0x0040_0001 | (this.#monitor << 8));
     this.cores = Array.from({ length: CORE_COUNT }, (_, physical) => (ok & (1 << physical) ? this.#makeCore(physical, setup) : undefined));
   }

@@ -76,7 +76,9 @@ export class SiliconMachine implements AsyncDisposable {
     this.#recorder = options.record === undefined ? undefined : new Recorder(options.record);
     const engine: Engine = options.engine === "interpreter" ? interpret : new Compiler().run;
     const hardwareVersion = geometry.board === "spin3" ? 3 : 5;
-    const addresses = new Map(geometry.ethernetChips.map(({ x, y }, index) => [key(x, y), addressAfter(options.host ?? "127.0.0.1", index)]));
+    const addresses = new Map(
+      geometry.ethernetChips.map(({ x, y }, index) => [key(x, y), addressAfter(options.host ?? "127.0.0.1", index)]),
+    );
     this.chips = this.network.chips.map(({ x, y }) => {
       const address = addresses.get(key(x, y));
       return new SiliconChip({
@@ -157,7 +159,9 @@ export class SiliconMachine implements AsyncDisposable {
   /** Starts an image on the root chip, with the start values a host would write. */
   boot(image: Uint8Array): void {
     if (image.length < BOOT_SV_OFFSET + BOOT_SV_SIZE) {
-      throw new SpinnError("ERR_SPINN_FILE", `a boot image of ${image.length} bytes is no SC&MP`, { hint: "give scamp.boot of spinnaker_tools" });
+      throw new SpinnError("ERR_SPINN_FILE", `a boot image of ${image.length} bytes is no SC&MP`, {
+        hint: "give scamp.boot of spinnaker_tools",
+      });
     }
     const prepared = Uint8Array.from(image);
     const start = new Uint8Array(SV.size);
