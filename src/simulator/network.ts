@@ -34,6 +34,20 @@ const SWITCHED_OFF: readonly (readonly [number, number, Link])[] = [
   [4, 7, 1],
 ];
 
+/** Throws `ERR_SPINN_ARGUMENT` for dead parts that the machine does not have. */
+export function checkDeadParts(geometry: MachineGeometry, dead: DeadParts): void {
+  for (const place of [...(dead.chips ?? []), ...(dead.cores ?? []), ...(dead.links ?? [])]) {
+    if (geometry.hasChip(place.x, place.y)) continue;
+    throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name chip ${formatChip(place)}, which the machine does not have`, {
+      hint: `it is ${geometry.width} x ${geometry.height} chips`,
+    });
+  }
+  for (const { x, y, link } of dead.links ?? []) {
+    if (!geometry.isWired(x, y, link))
+      throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name link ${link} of chip ${x},${y}, which has no wire`);
+  }
+}
+
 /** The working chips and links of a simulated machine, and shortest ways over them. Positions are indexed `x * height + y`. */
 export class MachineNetwork {
   readonly geometry: MachineGeometry;
@@ -54,13 +68,7 @@ export class MachineNetwork {
     this.#alive = new Uint8Array(geometry.width * geometry.height);
     this.#links = new Uint8Array(geometry.width * geometry.height);
     this.#deadCores = dead.cores ?? [];
-    const places = [...(dead.chips ?? []), ...(dead.cores ?? []), ...(dead.links ?? [])];
-    for (const place of places) {
-      if (geometry.hasChip(place.x, place.y)) continue;
-      throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name chip ${formatChip(place)}, which the machine does not have`, {
-        hint: `it is ${geometry.width} x ${geometry.height} chips`,
-      });
-    }
+    checkDeadParts(geometry, dead);
     for (const { x, y } of geometry.chips()) this.#alive[this.index(x, y)] = 1;
     for (const { x, y } of dead.chips ?? []) this.#alive[this.index(x, y)] = 0;
     if (this.#alive[0] === 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "the root chip 0,0 cannot be dead: nothing would answer");
@@ -75,9 +83,8 @@ export class MachineNetwork {
     }
     for (const { x, y, link } of dead.links ?? []) {
       const to = geometry.neighbour(x, y, link);
-      if (to === undefined) throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name link ${link} of chip ${x},${y}, which has no wire`);
       this.#links[this.index(x, y)]! &= ~(1 << link);
-      this.#links[this.index(to.x, to.y)]! &= ~(1 << oppositeLink(link));
+      if (to !== undefined) this.#links[this.index(to.x, to.y)]! &= ~(1 << oppositeLink(link));
     }
   }
 

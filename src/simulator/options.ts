@@ -5,6 +5,7 @@ import type { Programs } from "./core-program.js";
 import type { FAULT_PRESETS, Faults } from "./faults.js";
 import { firmware } from "./firmware.js";
 import { type DeadParts, MachineNetwork } from "./network.js";
+import type { Timeline, TimelineStep } from "./timeline.js";
 
 /** How a simulated machine is made. */
 export interface SimulatedMachineOptions {
@@ -19,7 +20,7 @@ export interface SimulatedMachineOptions {
   readonly bmpHost?: string;
   /** UDP port of SCP on every board; 0 takes any free one. Default 17893, the firmware's. */
   readonly port?: number;
-  /** UDP port of the boot ROM of the first board. Default 54321, the ROM's; with `port: 0` any free one. */
+  /** UDP port of the boot ROM of each board. Default 54321, the ROM's; with `port: 0` any free one. */
   readonly bootPort?: number;
   /** Version of SC&MP that answers until an image says otherwise. Default `4.0.0`. */
   readonly scamp?: string;
@@ -31,6 +32,10 @@ export interface SimulatedMachineOptions {
   readonly maskErrors?: boolean;
   /** Faults, or the name of some: see {@link FAULT_PRESETS}. Default none. */
   readonly faults?: Faults | keyof typeof FAULT_PRESETS;
+  /** What happens to the machine as time passes: faults, power, resets. The clock runs from the start. Default nothing. */
+  readonly timeline?: Timeline;
+  /** Told of each step of a timeline when it happens, with its place in the list. */
+  readonly onStep?: (step: TimelineStep, index: number) => void;
   /** Seed of the faults. Default 1. */
   readonly seed?: number;
   /** Parts that do not work. Default none. */
@@ -41,7 +46,10 @@ export interface SimulatedMachineOptions {
   readonly programs?: Programs;
   /** Records every datagram of the boards in this file, for Wireshark. Default: nothing is recorded. */
   readonly record?: string;
-  /** Where the boot ROM of the unbooted first board sends its hello, every 4.096 s; the hardware broadcasts it to port 54321. Default: nowhere. */
+  /**
+   * Where the boot ROM of each unbooted board sends its hello, every 4.096 s, until a host speaks to it; from then on to that host. The hardware
+   * broadcasts it to port 54321. Default: nowhere.
+   */
   readonly helloTo?: { readonly host: string; readonly port: number };
   /** Ends the machine. */
   readonly signal?: AbortSignal;

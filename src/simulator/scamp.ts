@@ -73,7 +73,7 @@ export class Scamp {
           return;
         }
         const target = this.#system.chip(x, y);
-        if (target === undefined || target.dead) {
+        if (target === undefined || target.dead || !this.#system.reaches(chip, target)) {
           this.#refuse(chip, bytes, ReturnCode.P2P_NOREPLY);
           return;
         }

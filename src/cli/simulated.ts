@@ -1,0 +1,39 @@
+import { Option } from "commander";
+import { formatCore } from "../machine/index.js";
+import type { Programs, SimulatedMachineOptions } from "../simulator/index.js";
+import type { Job } from "./job.js";
+import { parseInteger } from "./number.js";
+import { usage } from "./usage.js";
+
+export type BoardKind = NonNullable<SimulatedMachineOptions["board"]>;
+export type CoreKind = "arm" | "stock" | "live";
+
+export const BOARD_KINDS = "spin3 (4 chips), spin5 (48 chips) or triads:WxH (a torus of 3 x W x H boards)";
+
+/** `spin3`, `spin5` or `triads:WxH`. Throws `ERR_SPINN_ARGUMENT`. */
+export function parseBoard(text: string): BoardKind {
+  if (text === "spin3" || text === "spin5") return text;
+  const match = /^triads:(\d+)x(\d+)$/.exec(text);
+  if (match === null) throw usage(`--board: "${text}" is no machine`, "machines are spin3, spin5 and triads:WxH, e.g. triads:1x1");
+  return { triads: [parseInteger("triads across", match[1]!, 1, 21), parseInteger("triads up", match[2]!, 1, 21)] };
+}
+
+export function coreKindOption(): Option {
+  return new Option(
+    "--cores <kind>",
+    "what cores run: the loaded ARM binary (arm), an idle application (stock), or one that sends and takes live events, through tag 1 (live) (default: arm)",
+  ).choices(["arm", "stock", "live"]);
+}
+
+/** The programs of a simulated machine. */
+export async function coresOf(kind: CoreKind, job: Job): Promise<Programs> {
+  if (kind === "stock") return {};
+  if (kind === "live") {
+    // Cores that fire 1000 events a second each, 100 atoms in turn, and take events on SDP port 1.
+    const { liveEvents } = await import("../simulator/index.js");
+    return () => liveEvents({ eventsPerStep: 1, prefix: 0 });
+  }
+  // Cores that execute what is loaded on them; what a program does that it must not is told on stderr.
+  const { armProgram } = await import("../emulator/index.js");
+  return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
+}
