@@ -6,6 +6,7 @@ export { CoreMemory } from "./core-memory.js";
 export type { CoreContext, CoreProgram, ProgramChoice, ProgramImage, Programs } from "./core-program.js";
 export { Counters, type DropReason } from "./counters.js";
 export { type CodeFault, type DeadPartNames, FAULT_PRESETS, type Faults, type PathFaults } from "./faults.js";
+export { firmwareOfImage } from "./firmware.js";
 export { ChipMemory, DataAbort, type MemoryAccess, Page, type RegisterDevice } from "./memory.js";
 export type { DeadParts } from "./network.js";
 export type { SimulatedMachineOptions } from "./options.js";

@@ -1,5 +1,6 @@
+import type { ChipCoordinates } from "../../machine/index.js";
 import { SDP_DATA_OFFSET } from "../../wire/index.js";
-import type { BootRom } from "../boot-rom.js";
+import { BootRom } from "../boot-rom.js";
 import { Counters } from "../counters.js";
 import { Port } from "../port.js";
 import type { Recorder } from "../recorder.js";
@@ -20,26 +21,27 @@ const MAX_REVERSE = 16;
  * questions for hardware addresses are answered. Ports of reverse tags are opened when a request sets one up.
  */
 export class SiliconBoard {
-  readonly chip: SiliconChip;
+  /** Position of the board's Ethernet chip. */
+  readonly chip: ChipCoordinates;
   readonly counters = new Counters();
   readonly #recorder: Recorder | undefined;
   readonly #nudge: () => void;
   readonly #reverse = new Map<number, Port>();
   #scp!: Port;
   #boot!: Port;
+  /** The Ethernet chip; `undefined` without supply. */
+  #silicon: SiliconChip | undefined;
   #rom: BootRom | undefined;
   #closed = false;
 
-  private constructor(chip: SiliconChip, rom: BootRom, nudge: () => void, recorder: Recorder | undefined) {
+  private constructor(chip: ChipCoordinates, nudge: () => void, recorder: Recorder | undefined) {
     this.chip = chip;
-    this.#rom = rom;
     this.#nudge = nudge;
     this.#recorder = recorder;
   }
 
   static async open(setup: {
-    readonly chip: SiliconChip;
-    readonly rom: BootRom;
+    readonly chip: ChipCoordinates;
     readonly host: string;
     readonly port: number;
     readonly bootPort: number;
@@ -47,7 +49,7 @@ export class SiliconBoard {
     readonly nudge: () => void;
     readonly recorder: Recorder | undefined;
   }): Promise<SiliconBoard> {
-    const board = new SiliconBoard(setup.chip, setup.rom, setup.nudge, setup.recorder);
+    const board = new SiliconBoard(setup.chip, setup.nudge, setup.recorder);
     const failed = (): void => {
       board.counters.dropped.sendFailed += 1;
     };
@@ -76,13 +78,19 @@ export class SiliconBoard {
     return { host: this.#boot.address, port: this.#boot.port };
   }
 
+  /** The board's Ethernet chip from now on, its boot ROM waiting for an image; `undefined`: no supply. */
+  attach(silicon: SiliconChip | undefined): void {
+    this.#silicon = silicon;
+    this.#rom = silicon === undefined ? undefined : new BootRom();
+  }
+
   /** A frame the MAC sends. */
   transmit(frame: Uint8Array): void {
     const sent = readFrame(frame);
     if (sent === undefined) return;
     if (sent.kind === "arpRequest") {
       const answer = arpReply({ mac: hostMac(sent.ip), ip: sent.ip }, { mac: sent.senderMac, ip: sent.senderIp });
-      this.chip.mac!.receive(answer);
+      this.#silicon?.mac?.receive(answer);
       return;
     }
     const from = sent.fromPort === FIRMWARE_PORT ? this.#scp : this.#reverse.get(sent.fromPort);
@@ -101,23 +109,24 @@ export class SiliconBoard {
     this.counters.received += 1;
     this.counters.receivedBytes += bytes.length;
     this.#recorder?.write(bytes, address, port, at.address, at.port);
-    if (!this.chip.started) {
-      this.counters.dropped.unbooted += 1;
+    const silicon = this.#silicon;
+    if (silicon === undefined || !silicon.started) {
+      this.counters.dropped[silicon === undefined ? "unpowered" : "unbooted"] += 1;
       return;
     }
     if (boardPort === FIRMWARE_PORT) this.#watchTags(bytes);
     const ip = octets(address);
     const own = octets(at.address);
     const mac = Uint8Array.of(0, 0, 0xa4, own[1]!, own[2]!, own[3]!);
-    this.chip.mac!.receive(udpFrame({ mac: hostMac(ip), ip, port }, { mac, ip: own, port: boardPort }, bytes));
+    silicon.mac!.receive(udpFrame({ mac: hostMac(ip), ip, port }, { mac, ip: own, port: boardPort }, bytes));
     this.#nudge();
   }
 
   #receiveBoot(bytes: Buffer): void {
     const image = this.#rom?.receive(bytes);
-    if (image === undefined || this.chip.started) return;
+    if (image === undefined || this.#silicon === undefined || this.#silicon.started) return;
     this.#rom = undefined;
-    this.chip.start(image);
+    this.#silicon.start(image);
     this.#nudge();
   }
 

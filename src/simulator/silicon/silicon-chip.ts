@@ -66,6 +66,7 @@ export class SiliconChip {
   readonly isLocked = false;
   readonly nextPingMs = Infinity;
   readonly #machine: ArmMachine;
+  readonly #scheduled: ScheduledCore[] = [];
   readonly #controller: SystemController;
   readonly #serialRom: SerialRomPins;
   readonly #monitor: number;
@@ -120,6 +121,11 @@ export class SiliconChip {
     core.cpu.pc = IMAGE_START;
   }
 
+  /** Its supply is gone: nothing of it runs any more. */
+  end(): void {
+    for (const scheduled of this.#scheduled) this.#machine.remove(scheduled);
+  }
+
   needsSettling(): boolean {
     return this.#rung !== 0;
   }
@@ -153,6 +159,7 @@ export class SiliconChip {
     // Asleep in the boot ROM.
     scheduled.core.stopClock();
     machine.add(scheduled);
+    this.#scheduled.push(scheduled);
     return scheduled.core;
   }
 

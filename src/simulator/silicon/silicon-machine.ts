@@ -1,8 +1,11 @@
 import { ArmMachine, Compiler, type Engine, interpret, Pace, type Packet } from "../../emulator/index.js";
 import { SpinnError, throwIfAborted } from "../../errors.js";
-import { type Link, type MachineGeometry, oppositeLink, SV } from "../../machine/index.js";
-import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../../wire/index.js";
-import { BootRom } from "../boot-rom.js";
+import { type ChipCoordinates, type Link, type MachineGeometry, oppositeLink, SV } from "../../machine/index.js";
+import { BOOT_BLOCK_SIZE, BOOT_MAX_BLOCKS, BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../../wire/index.js";
+import type { Bmp } from "../bmp/bmp.js";
+import { openBmps } from "../bmp/frame.js";
+import { Clock } from "../clock.js";
+import { firmwareOfImage } from "../firmware.js";
 import { MachineNetwork } from "../network.js";
 import { checkOptions, type SimulatedMachineOptions } from "../options.js";
 import { addressAfter } from "../port.js";
@@ -25,7 +28,10 @@ const HOST_FIELDS = ["hw_ver", "unix_time", "led0", "root_chip", "boot_sig"] as 
 
 /** How a machine of emulated chips is made. */
 export interface SiliconMachineOptions
-  extends Pick<SimulatedMachineOptions, "board" | "host" | "port" | "bootPort" | "dead" | "record" | "signal"> {
+  extends Pick<
+    SimulatedMachineOptions,
+    "board" | "host" | "bmpHost" | "port" | "bootPort" | "dead" | "record" | "signal" | "powered" | "timeScale"
+  > {
   /** Image of SC&MP (`scamp.boot` of spinnaker_tools), which the boot ROM starts at once. Default: none, the ROM waits for one over UDP. */
   readonly image?: Uint8Array;
   /** Clocks of the cores per clock of real ones once the machine is booted: 1 real time, Infinity as fast as the host can. Default 1. */
@@ -53,18 +59,21 @@ export class SiliconMachine implements AsyncDisposable {
   readonly geometry: MachineGeometry;
   readonly network: MachineNetwork;
   readonly machine = new ArmMachine();
-  readonly chips: readonly SiliconChip[];
   readonly boards: readonly SiliconBoard[] = [];
+  /** The board management processors, in the order of the boards; none for a board of 4 chips. These are played. */
+  readonly bmps: readonly Bmp[] = [];
   readonly #index = new Map<number, SiliconChip>();
   readonly #travelling: Travelling[] = [];
   readonly #pace: Pace;
   readonly #recorder: Recorder | undefined;
   readonly #options: SiliconMachineOptions;
+  readonly #engine: Engine;
+  readonly #clock = new Clock();
   #hops = 0;
   #isReady = false;
   #watch: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
-  readonly #ready: Promise<void>;
+  #ready!: Promise<void>;
   #resolveReady!: () => void;
   #rejectReady!: (error: unknown) => void;
   readonly #abort = (): void => void this.close();
@@ -74,32 +83,9 @@ export class SiliconMachine implements AsyncDisposable {
     this.geometry = geometry;
     this.network = new MachineNetwork(geometry, options.dead);
     this.#recorder = options.record === undefined ? undefined : new Recorder(options.record);
-    const engine: Engine = options.engine === "interpreter" ? interpret : new Compiler().run;
-    const hardwareVersion = geometry.board === "spin3" ? 3 : 5;
-    const addresses = new Map(
-      geometry.ethernetChips.map(({ x, y }, index) => [key(x, y), addressAfter(options.host ?? "127.0.0.1", index)]),
-    );
-    this.chips = this.network.chips.map(({ x, y }) => {
-      const address = addresses.get(key(x, y));
-      return new SiliconChip({
-        x,
-        y,
-        workingCores: this.network.workingCores(x, y),
-        ethernet: address === undefined ? undefined : { ip: octets(address), hardwareVersion },
-        engine,
-        machine: this.machine,
-        carry: (chip, packet) => this.#carry(chip, packet),
-        leave: (chip, link, packet) => this.#leave(chip, link, packet),
-        transmit: (chip, frame) => this.boards.find((board) => board.chip === chip)?.transmit(frame),
-      });
-    });
-    for (const chip of this.chips) this.#index.set(key(chip.x, chip.y), chip);
+    this.#engine = options.engine === "interpreter" ? interpret : new Compiler().run;
     this.#pace = new Pace(this.machine, options.bootSpeed ?? Infinity, (error) => this.#fail(error));
-    this.#ready = new Promise((resolve, reject) => {
-      this.#resolveReady = resolve;
-      this.#rejectReady = reject;
-    });
-    this.#ready.catch(() => undefined);
+    this.#newReady();
   }
 
   /** Opens the sockets; with an image the machine begins to boot. Throws as `SimulatedMachine.start` does. */
@@ -119,20 +105,27 @@ export class SiliconMachine implements AsyncDisposable {
     const opened = new SiliconMachine(options, checkOptions(options));
     try {
       const port = options.port ?? SCP_PORT;
-      for (const [index, { x, y }] of opened.geometry.ethernetChips.entries()) {
-        const chip = opened.chip(x, y);
-        if (chip === undefined) continue;
+      const boards = opened.boards as SiliconBoard[];
+      for (const [index, chip] of opened.geometry.ethernetChips.entries()) {
         const board = await SiliconBoard.open({
           chip,
-          rom: new BootRom(),
           host: addressAfter(options.host ?? "127.0.0.1", index),
-          port: opened.boards[0]?.address.port ?? port,
-          bootPort: opened.boards[0]?.bootAddress.port ?? options.bootPort ?? (port === 0 ? 0 : BOOT_PORT),
+          port: boards[0]?.address.port ?? port,
+          bootPort: boards[0]?.bootAddress.port ?? options.bootPort ?? (port === 0 ? 0 : BOOT_PORT),
           nudge: () => opened.#wake(),
           recorder: opened.#recorder,
         });
-        (opened.boards as SiliconBoard[]).push(board);
+        boards.push(board);
       }
+      await openBmps(opened.bmps as Bmp[], options, boards, opened.geometry, {
+        clock: opened.#clock,
+        recorder: opened.#recorder,
+        timeScale: options.timeScale ?? 1,
+        delayMs: () => 0,
+        power: (index, on) => opened.setPower(on, [index]),
+        reset: (index, held) => opened.setPower(!held, [index]),
+      });
+      if (options.powered ?? true) opened.setPower(true);
       throwIfAborted(options.signal);
       options.signal?.addEventListener("abort", opened.#abort, { once: true });
       if (options.image !== undefined) opened.boot(options.image);
@@ -156,11 +149,45 @@ export class SiliconMachine implements AsyncDisposable {
     return this.#index.get(key(x, y));
   }
 
-  /** Starts an image on the root chip, with the start values a host would write. */
+  /** The chips that have their supply. */
+  get chips(): readonly SiliconChip[] {
+    return [...this.#index.values()];
+  }
+
+  /** Where the boot ROM of the first board listens. */
+  get bootAddress(): { readonly host: string; readonly port: number } {
+    return this.boards[0]!.bootAddress;
+  }
+
+  /** Switches the supply of boards: off, and their chips are gone; on, and new ones wait for an image. Default: all boards. */
+  setPower(on: boolean, boards: readonly number[] = this.boards.map((_, index) => index)): void {
+    for (const index of boards) {
+      const board = this.boards[index];
+      if (board === undefined) continue;
+      for (const { x, y } of this.geometry.chipsOnBoard(board.chip)) {
+        this.#index.get(key(x, y))?.end();
+        this.#index.delete(key(x, y));
+        if (on && this.network.hasChip(x, y)) this.#index.set(key(x, y), this.#makeChip({ x, y }, board));
+      }
+      board.attach(this.chip(board.chip.x, board.chip.y));
+    }
+    if (!this.#isReady) return;
+    this.#newReady();
+    this.#pace.speed = this.#options.bootSpeed ?? Infinity;
+  }
+
+  /**
+   * Starts an image on the root chip, with the start values a host would write. Throws `ERR_SPINN_FILE` for what is no image of SC&MP,
+   * `ERR_SPINN_STATE` when the machine is off or booted.
+   */
   boot(image: Uint8Array): void {
-    if (image.length < BOOT_SV_OFFSET + BOOT_SV_SIZE) {
-      throw new SpinnError("ERR_SPINN_FILE", `a boot image of ${image.length} bytes is no SC&MP`, {
-        hint: "give scamp.boot of spinnaker_tools",
+    if (
+      image.length < BOOT_SV_OFFSET + BOOT_SV_SIZE ||
+      image.length > BOOT_MAX_BLOCKS * BOOT_BLOCK_SIZE ||
+      firmwareOfImage(image) === undefined
+    ) {
+      throw new SpinnError("ERR_SPINN_FILE", `the boot image of ${image.length} bytes is no SC&MP`, {
+        hint: "give scamp.boot of spinnaker_tools, SpiNNMan or rig",
       });
     }
     const prepared = Uint8Array.from(image);
@@ -170,8 +197,40 @@ export class SiliconMachine implements AsyncDisposable {
     host.set(startValues(this.geometry.board, Math.floor(Date.now() / 1000)));
     for (const field of HOST_FIELDS) SV.write(start, field, SV.number(host, field));
     prepared.set(start.subarray(0, BOOT_SV_SIZE), BOOT_SV_OFFSET);
-    this.chip(0, 0)!.start(prepared);
+    const root = this.chip(0, 0);
+    if (root === undefined || root.started) {
+      throw new SpinnError("ERR_SPINN_STATE", `the machine ${root === undefined ? "has no supply" : "is booted"}`, {
+        hint: "switch it on first",
+      });
+    }
+    root.start(prepared);
     this.#wake();
+  }
+
+  #makeChip({ x, y }: ChipCoordinates, board: SiliconBoard): SiliconChip {
+    const hasEthernet = x === board.chip.x && y === board.chip.y;
+    const hardwareVersion = this.geometry.board === "spin3" ? 3 : 5;
+    return new SiliconChip({
+      x,
+      y,
+      workingCores: this.network.workingCores(x, y),
+      ethernet: hasEthernet ? { ip: octets(board.address.host), hardwareVersion } : undefined,
+      engine: this.#engine,
+      machine: this.machine,
+      carry: (chip, packet) => this.#carry(chip, packet),
+      leave: (chip, link, packet) => this.#leave(chip, link, packet),
+      transmit: (_, frame) => board.transmit(frame),
+    });
+  }
+
+  #newReady(): void {
+    this.#isReady = false;
+    this.#ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    // Nobody has to wait for it.
+    this.#ready.catch(() => undefined);
   }
 
   close(): Promise<void> {
@@ -186,9 +245,10 @@ export class SiliconMachine implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#pace.stop();
+    this.#clock.close();
     clearInterval(this.#watch);
     if (!this.#isReady) this.#rejectReady(new SpinnError("ERR_SPINN_CLOSED", "the machine was closed before it was booted"));
-    await Promise.all(this.boards.map((board) => board.close()));
+    await Promise.all([...this.boards, ...this.bmps].map((part) => part.close()));
     this.#recorder?.close();
   }
 
@@ -209,8 +269,9 @@ export class SiliconMachine implements AsyncDisposable {
 
   #lookReady(): void {
     const offset = SV.field("netinit_phase").offset;
-    if (!this.chips.every(({ memory }) => memory.readByte(SYSTEM_VARIABLES + offset) === NETINIT_DONE)) return;
+    if (!this.chip(0, 0)?.started || !this.chips.every(({ memory }) => memory.readByte(SYSTEM_VARIABLES + offset) === NETINIT_DONE)) return;
     clearInterval(this.#watch);
+    this.#watch = undefined;
     this.#isReady = true;
     this.#pace.speed = this.#options.speed ?? 1;
     this.#resolveReady();
