@@ -100,6 +100,8 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
   #previous: Frame | undefined;
   #high = false;
   #starved = false;
+  /** The top of the empty frames was shown to the source, and stays the top. */
+  #promised = false;
   #sequence = 0;
   #ended: SpinnError | undefined;
   #waiter: { resolve: (frame: Frame) => void; reject: (error: SpinnError) => void } | undefined;
@@ -169,6 +171,7 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
     let slot: number;
     if (this.#nEmpty > 0) {
       this.#nEmpty -= 1;
+      this.#promised = false;
       slot = this.#empty[this.#nEmpty]!;
     } else if (this.overflow === "drop-oldest" && this.#nFull > 0) {
       slot = this.#shift();
@@ -179,6 +182,18 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
       return undefined;
     }
     this.#state[slot] = FILLING;
+    this.#frames[slot] ??= this.#create(slot);
+    return this.#frames[slot];
+  }
+
+  /**
+   * For the source: the frame that {@link takeEmpty} gives next, if one is empty already. It is not taken, so it counts as empty still, and
+   * it stays the next one: a source may let the operating system write into it ahead of time.
+   */
+  peekEmpty(): Frame | undefined {
+    if (this.#nEmpty === 0) return undefined;
+    this.#promised = true;
+    const slot = this.#empty[this.#nEmpty - 1]!;
     this.#frames[slot] ??= this.#create(slot);
     return this.#frames[slot];
   }
@@ -351,7 +366,12 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
 
   #becomeEmpty(slot: number): void {
     this.#state[slot] = EMPTY;
-    this.#empty[this.#nEmpty] = slot;
+    let at = this.#nEmpty;
+    if (this.#promised) {
+      this.#empty[at] = this.#empty[at - 1]!;
+      at -= 1;
+    }
+    this.#empty[at] = slot;
     this.#nEmpty += 1;
     this.#checkLow();
     if (this.#starved) {
