@@ -29,4 +29,5 @@ export * from "./notification.js";
 export * from "./raster-plot.js";
 export { RotatingFile, type RotatingFileOptions, rotatedFiles } from "./rotating-file.js";
 export * from "./terminal-raster.js";
+export { type LiveInput, type LiveOutput, readToolChainDatabase, type ToolChainDatabase } from "./tool-chain-database.js";
 export * from "./trajectory-summary.js";
