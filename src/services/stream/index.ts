@@ -23,6 +23,7 @@ export { IMDProducerV3 } from "./imd-producer-v3.js";
 export { type IMDBlockName, IMDServer, type IMDServerOptions } from "./imd-server.js";
 export * from "./key-map.js";
 export * from "./live-events.js";
+export * from "./live-runs.js";
 export * from "./live-tag.js";
 export * from "./ndjson.js";
 export * from "./notification.js";

@@ -167,7 +167,9 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
   readonly #options: LiveEventsOptions;
   readonly #buffer: FrameBuffer<EventFrame>;
   readonly #sources = new Map<string, Source>();
-  readonly #boards: ReadonlySet<string> | undefined;
+  readonly #refreshMs: number;
+  #boards: ReadonlySet<string> | undefined;
+  #setTag: LiveEventsOptions["setTag"];
   readonly #abort = new AbortController();
   readonly #off: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -190,7 +192,8 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
     }
     this.#port = port;
     this.#options = options;
-    this.#boards = options.boards === undefined ? undefined : new Set(options.boards);
+    this.#refreshMs = options.refreshMs ?? 10_000;
+    if (!(this.#refreshMs > 0)) throw new SpinnError("ERR_SPINN_ARGUMENT", `refreshMs must be above 0, not ${this.#refreshMs}`);
     this.#buffer = new FrameBuffer(checkInteger("frames", options.frames ?? 4096, 2, 1 << 24), (slot) => new EventFrame(slot), {
       overflow,
       lease: options.lease,
@@ -203,19 +206,27 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
    * Throws `ERR_SPINN_ARGUMENT` and what `setTag` throws; the port is closed then.
    */
   static async open(port: DatagramPort, options: LiveEventsOptions = {}): Promise<LiveEvents> {
-    const refreshMs = options.refreshMs ?? 10_000;
-    if (!(refreshMs > 0)) throw new SpinnError("ERR_SPINN_ARGUMENT", `refreshMs must be above 0, not ${refreshMs}`);
     const live = new LiveEvents(port, options);
-    const { setTag } = options;
-    if (setTag === undefined) return live;
     try {
-      await setTag(live.#abort.signal);
+      await live.aim(options);
     } catch (error) {
       await live.close();
       throw error;
     }
-    live.#refreshLater(setTag, refreshMs);
     return live;
+  }
+
+  /**
+   * From now on these tags are set, and events of these boards are taken: when another run has other boards, say. What waits stays.
+   * Throws what `setTag` throws; it is not called again then.
+   */
+  async aim({ boards, setTag }: Pick<LiveEventsOptions, "boards" | "setTag">): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#boards = boards === undefined ? undefined : new Set(boards);
+    this.#setTag = setTag;
+    if (setTag === undefined) return;
+    await setTag(this.#abort.signal);
+    this.#refreshLater(setTag);
   }
 
   /** The next datagram's events. Rejects with `ERR_SPINN_CLOSED` when all is read after `close()`, and with `ERR_SPINN_ABORTED`. */
@@ -324,15 +335,17 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
     return source;
   }
 
-  #refreshLater(setTag: (signal: AbortSignal) => Promise<void>, refreshMs: number): void {
+  #refreshLater(setTag: (signal: AbortSignal) => Promise<void>): void {
+    // Closed, or aimed elsewhere, while the board was asked.
+    if (this.#closing !== undefined || this.#setTag !== setTag) return;
     this.#timer = setTimeout(async () => {
       try {
         await setTag(this.#abort.signal);
       } catch {
         if (this.#closing === undefined) this.#tagFailures += 1;
       }
-      if (this.#closing === undefined) this.#refreshLater(setTag, refreshMs);
-    }, refreshMs);
+      this.#refreshLater(setTag);
+    }, this.#refreshMs);
     this.#timer.unref();
   }
 }

@@ -31,6 +31,7 @@ async function until(condition: () => boolean): Promise<void> {
 /** A board: a port that answers CMD_IPTAG and sends live packets to whoever it was aimed at. */
 async function board(
   answer: (request: ScpRequestPacket, count: number) => number | undefined = () => 0x80,
+  { x, y } = { x: 0, y: 0 },
 ): Promise<UdpPort & { readonly requests: ScpRequestPacket[]; emit(message: EieioDataInput | Uint8Array): Promise<void> }> {
   const port = await udpPort();
   const requests: ScpRequestPacket[] = [];
@@ -40,8 +41,20 @@ async function board(
     requests.push(request);
     const returnCode = answer(request, requests.length);
     if (returnCode === undefined) return;
-    if (returnCode === 0x80) aimed = { ...from };
-    const reply = { ...request, flags: 0x07, destPort: 7, destCpu: 31, srcPort: 0, srcCpu: 0, returnCode, payload: new Uint8Array(4) };
+    if (returnCode === 0x80 && request.command === 26) aimed = { ...from };
+    // A reply goes to the Ethernet chip, and says so.
+    const reply = {
+      ...request,
+      destX: x,
+      destY: y,
+      flags: 0x07,
+      destPort: 7,
+      destCpu: 31,
+      srcPort: 0,
+      srcCpu: 0,
+      returnCode,
+      payload: new Uint8Array(4),
+    };
     void port.send(encodeScpReply(reply), from.port, from.address);
   });
   return {
@@ -54,17 +67,20 @@ async function board(
 const TIMED = { type: 2, payloadIsTime: true } as const;
 
 describe("tag", () => {
-  test("the request leaves the socket that then gets the events, with strip and use-sender", async () => {
-    await using peer = await board();
+  test("the request leaves the socket that then gets the events, with strip and use-sender, for the chip that has the Ethernet", async () => {
+    await using peer = await board(undefined, { x: 4, y: 8 });
     const own = await udpPort();
     await using live = await LiveEvents.open(own, { setTag: liveTag(own, peer.address, 3, { port: peer.port }) });
-    expect(peer.requests).toMatchObject([{ command: 26, arg1: 0x50010003, arg2: 0, arg3: 0, tag: 0xff, flags: 0x87 }]);
+    expect(peer.requests).toMatchObject([
+      { command: 0, destX: 255, destY: 255, tag: 0xff, flags: 0x87 },
+      { command: 26, destX: 4, destY: 8, arg1: 0x50010003, arg2: 0, arg3: 0, tag: 0xff, flags: 0x87 },
+    ]);
     await peer.emit({ ...TIMED, payloadBase: 7, keys: [0x1001, 0x1002] });
     const frame = await live.getFrame();
     expect([...frame.keys.subarray(0, frame.count)]).toEqual([0x1001, 0x1002]);
     expect([frame.step, frame.source, frame.late]).toEqual([7, peer.address, false]);
-    // The reply to the request came by the same socket and is no event.
-    expect(live.stats).toMatchObject({ messages: 1, events: 2, emptyMessages: 1, malformed: 0 });
+    // The replies to the requests came by the same socket and are no events.
+    expect(live.stats).toMatchObject({ messages: 1, events: 2, emptyMessages: 2, malformed: 0 });
   });
 
   test("a lost request is sent again, with a sequence number of its own; a dead board is a time-out", async () => {
@@ -72,7 +88,8 @@ describe("tag", () => {
     await using own = await udpPort();
     const options = { port: peer.port, replyTimeoutMs: 20 };
     await liveTag(own, peer.address, 1, options)(new AbortController().signal);
-    expect(peer.requests.map((request) => request.sequence)).toEqual([1, 2, 3]);
+    expect(peer.requests.map(({ command }) => command)).toEqual([0, 0, 0, 26]);
+    expect(new Set(peer.requests.map(({ sequence }) => sequence)).size).toBe(4);
     await using dead = await board(() => undefined);
     const failing = liveTag(own, dead.address, 1, { port: dead.port, replyTimeoutMs: 5, attempts: 3 })(new AbortController().signal);
     await expect(failing).rejects.toMatchObject({ code: "ERR_SPINN_TIMEOUT", request: /IPTAG set 1/ });

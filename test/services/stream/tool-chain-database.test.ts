@@ -84,9 +84,9 @@ describe("the tool chain's database", () => {
     expect((await failure(() => readToolChainDatabase(NEW, { maxBytes: 1000 }))).message).toMatch(/at most 1000 are read/);
   });
 
-  test("a pipe does not keep the reader waiting", async () => {
+  test.skipIf(!hasPython)("a pipe does not keep the reader waiting", async () => {
     const path = join(folder, "pipe");
-    execFileSync("mkfifo", [path]);
+    execFileSync("python3", ["-c", "import os,sys\nos.mkfifo(sys.argv[1])", path]);
     expect((await failure(() => readToolChainDatabase(path))).message).toMatch(/is no file/);
   });
 
