@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { EIEIOConnection, UDPConnection } from "../connections/index.js";
+import { Signal } from "../machine/index.js";
 import {
   type EventFrame,
   eventFrameToJson,
   FrameFileWriter,
+  type Holdable,
   KeyMap,
   type KeyRange,
   LiveEvents,
@@ -38,6 +40,7 @@ export interface EventStreamOptions extends StreamOptions {
   readonly host?: readonly string[];
   readonly port?: number;
   readonly allBoards?: boolean;
+  readonly hold?: number;
   readonly notify?: NotifyAddress;
   readonly label?: readonly string[];
   readonly runs?: number;
@@ -99,7 +102,7 @@ function checkOptions(options: EventStreamOptions): void {
     if (options.listen !== undefined && options.allBoards) throw usage("--listen sets no tags: leave --all-boards out");
     return;
   }
-  const stray = (["tag", "listen", "keys", "allBoards"] as const).find((name) => options[name] !== undefined);
+  const stray = (["tag", "listen", "keys", "allBoards", "hold"] as const).find((name) => options[name] !== undefined);
   if (host.length > 0 || stray !== undefined) {
     const name = host.length > 0 ? "host" : stray === "allBoards" ? "all-boards" : stray;
     throw usage(`--${name} says what the tool chain's database says`, "leave it out, or leave --notify out");
@@ -163,12 +166,22 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
   const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal: job.signal });
   const tagOptions = { attempts: TAG_ATTEMPTS, replyTimeoutMs: Math.max(1, timeout / TAG_ATTEMPTS) };
   const each = addresses.map((address, i) => liveTag(connection, address, tag, { ...tagOptions, port: boards[i]!.port }));
-  const live = await LiveEvents.open(connection, {
-    boards: addresses,
-    ...(listen === undefined
-      ? { setTag: async (signal) => void (await Promise.all(each.map((set) => set(AbortSignal.any([signal, job.signal]))))) }
-      : {}),
-  });
+  const setTag = async (signal: AbortSignal): Promise<void> =>
+    void (await Promise.all(each.map((set) => set(AbortSignal.any([signal, job.signal])))));
+  // Signals go by a connection of their own, which repeats what gets lost.
+  let board: Transceiver | undefined;
+  let live: LiveEvents;
+  try {
+    if (options.hold !== undefined) board = await Transceiver.connect({ ...boards[0]!, signal: job.signal });
+    live = await LiveEvents.open(connection, {
+      boards: addresses,
+      ...(board === undefined ? {} : { hold: holdOf(board, options.hold!) }),
+      ...(listen === undefined ? { setTag } : {}),
+    });
+  } catch (error) {
+    await Promise.all([connection.close(), board?.close()]);
+    throw error;
+  }
   const names = boards.map(({ host }) => host).join(", ");
   if (listen === undefined) job.leftBehind = `tag ${tag} of ${names} points at this computer until somebody sets it anew`;
   job.say(`listening on ${connection.local} for events of ${names}${listen === undefined ? `, tag ${tag}` : ""}`);
@@ -177,8 +190,16 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
     next: (signal) => live.getFrame({ signal }),
     data: () => ({ board: `${boards[0]!.host}:${boards[0]!.port}`, tag: listen === undefined ? tag : null }),
     hint: `does a core of ${names} send through tag ${tag}? spinn tags --host ${boards[0]!.host} shows what the tag has sent`,
-    [Symbol.asyncDispose]: () => live.close(),
+    [Symbol.asyncDispose]: async () => {
+      await live.close();
+      await board?.close();
+    },
   };
+}
+
+/** An application waits and goes on by signals. Ctrl-C does not keep it from going on. */
+function holdOf(board: Transceiver, appId: number): Holdable {
+  return { pause: () => board.sendSignal(Signal.PAUSE, { appId }), resume: () => board.sendSignal(Signal.CONT, { appId }) };
 }
 
 /** The boards' IPv4 addresses, and which of our own addresses leads to all of them: only there is listened. Nothing is sent. */
@@ -207,7 +228,7 @@ interface Result {
 
 function tell(job: Job, { source, lines, outcome, stats, file, options }: Result): void {
   const { end, taken, seconds } = outcome;
-  const { messages, droppedEvents, malformed, foreign, tagFailures } = stats;
+  const { messages, droppedEvents, malformed, foreign, tagFailures, pauses, holdFailures } = stats;
   const late = stats.sources.reduce((sum, each) => sum + each.late, 0);
   const data = {
     source: "events",
@@ -223,6 +244,7 @@ function tell(job: Job, { source, lines, outcome, stats, file, options }: Result
     foreign,
     tagFailures,
     boards: stats.sources,
+    ...(options.hold === undefined ? {} : { pauses, holdFailures }),
     ...(file === undefined ? {} : { file: { path: options.out, frames: file.frames, bytes: file.bytesWritten } }),
     ...(options.svg === undefined ? {} : { svg: options.svg }),
   };
@@ -236,7 +258,7 @@ function tell(job: Job, { source, lines, outcome, stats, file, options }: Result
 export interface EventLineState {
   readonly taken: number;
   readonly perSecond: number;
-  readonly stats: Pick<LiveEventsStats, "frames" | "empty" | "droppedEvents" | "malformed" | "sources">;
+  readonly stats: Pick<LiveEventsStats, "frames" | "empty" | "droppedEvents" | "malformed" | "sources" | "pauses">;
 }
 
 /** `12.3k events  step 512  1.00k/s  buffer 0%  no losses here`: a board keeps real time, so there are drops instead of pauses. */
@@ -246,7 +268,8 @@ export function eventLine({ taken, perSecond, stats }: EventLineState): string {
   return `${formatCount(taken)} events${at}  ${formatCount(perSecond)}/s  ${formatFill(stats)}${lossWords(stats)}`;
 }
 
-function lossWords({ droppedEvents, malformed }: Pick<LiveEventsStats, "droppedEvents" | "malformed">): string {
+function lossWords({ droppedEvents, malformed, pauses }: Pick<LiveEventsStats, "droppedEvents" | "malformed" | "pauses">): string {
+  const paused = pauses === 0 ? "" : `, ${plural(pauses, "pause")}`;
   const dropped = `, ${droppedEvents === 0 ? "none" : formatCount(droppedEvents)} dropped here`;
-  return malformed === 0 ? dropped : `${dropped}, ${formatCount(malformed)} malformed`;
+  return paused + (malformed === 0 ? dropped : `${dropped}, ${formatCount(malformed)} malformed`);
 }

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { MAX_APP_ID } from "../../machine/index.js";
 import { parsePort, parseTimeout } from "../board.js";
 import type { Verb } from "../job.js";
 import { nearestWord } from "../nearest.js";
@@ -16,7 +17,7 @@ const MAX_SIZE = 2 ** 40;
 /** Options that mean something for these words only. The others are for whatever streams. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   imd: ["atoms", "buffer", "overflow", "every", "report", "timeout"],
-  events: ["tag", "listen", "keys", "raster", "svg", "allBoards", "notify", "label", "runs", "host", "port", "timeout"],
+  events: ["tag", "listen", "keys", "raster", "svg", "allBoards", "hold", "notify", "label", "runs", "host", "port", "timeout"],
   send: ["core", "sdpPort", "reverse", "in", "rate", "wide", "host", "port", "timeout"],
 };
 /** What send has no use for. */
@@ -67,6 +68,11 @@ export const verb: Verb = {
       .option("--listen <port>", "events: own UDP port that a tag points at already; no tag is set then", parsePort)
       .option<readonly string[]>("--keys <label=first+count>", "events: keys of a population, e.g. exc=0x800+100; may be repeated", collect)
       .option("--all-boards", "events: also of the other boards of that machine, each through its own tag")
+      .option(
+        "--hold <app>",
+        "events: when the buffer runs full, send PAUSE to this application, and CONT when there is room; without it events are dropped, and counted",
+        (text) => parseInteger("--hold", text, 1, MAX_APP_ID),
+      )
       .option(
         "--notify [address]",
         "events: wait for the tool chain on this port, or HOST:PORT, and follow its runs: its database says what is sent and from where (default: 127.0.0.1:19999)",

@@ -2,6 +2,7 @@ export type { DatagramPort, DatagramSource, Pacer } from "./datagram-port.js";
 export * from "./event-sender.js";
 export * from "./frame-buffer.js";
 export { type FrameFileHeader, FrameFileReader, FrameFileWriter } from "./frame-file.js";
+export type { Holdable } from "./hold.js";
 export { IMDClient, type IMDClientStats } from "./imd-client.js";
 export type { IMDClientOptions } from "./imd-client-options.js";
 export {

@@ -227,6 +227,44 @@ describe("events", () => {
     await own.close();
   });
 
+  test("hold: one command at a time, the last wish wins, a resume that failed is tried again, close() lets go", async () => {
+    const log: string[] = [];
+    const gates: ((error?: Error) => void)[] = [];
+    const command = (name: string) => (): Promise<void> => {
+      log.push(name);
+      return new Promise((resolve, reject) => gates.push((error) => (error === undefined ? resolve() : reject(error))));
+    };
+    const hold = { pause: command("pause"), resume: command("resume") };
+    const { live, send } = await pair({ frames: 4, hold });
+    const fill = async (): Promise<void> => {
+      const { messages } = live.stats;
+      for (let i = 0; i < 3; i += 1) await send({ type: 2, keys: [i] });
+      await until(() => live.stats.messages === messages + 3);
+    };
+    await fill();
+    expect(log).toEqual(["pause"]);
+    for (let i = 0; i < 3; i += 1) await live.getFrame();
+    // The pause is not answered yet: nothing else is sent.
+    expect([log.length, live.paused]).toEqual([1, false]);
+    gates[0]!();
+    await until(() => log.length === 2);
+    expect([log[1], live.paused]).toEqual(["resume", true]);
+    gates[1]!(new Error("no answer"));
+    await until(() => log.length === 3);
+    expect([log[2], live.stats.holdFailures]).toEqual(["resume", 1]);
+    gates[2]!();
+    await until(() => !live.paused);
+    await fill();
+    gates[3]!();
+    await until(() => live.paused);
+    const closing = live.close();
+    await until(() => log.length === 5);
+    gates[4]!();
+    await closing;
+    expect(log).toEqual(["pause", "resume", "resume", "pause", "resume"]);
+    expect(live.stats).toMatchObject({ pauses: 2, resumes: 2, holdFailures: 1 });
+  });
+
   test("bad datagrams are counted and cost no frame", async () => {
     const commands: number[] = [];
     await using link = await pair({ frames: 2, onCommand: (datagram) => commands.push(datagram[0]!) });
