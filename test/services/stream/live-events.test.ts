@@ -5,6 +5,7 @@ import {
   EventSender,
   KeyMap,
   LiveEvents,
+  LiveRuns,
   liveTag,
   NotificationListener,
   NotificationSender,
@@ -31,9 +32,9 @@ async function until(condition: () => boolean): Promise<void> {
 /** A board: a port that answers CMD_IPTAG and sends live packets to whoever it was aimed at. */
 async function board(
   answer: (request: ScpRequestPacket, count: number) => number | undefined = () => 0x80,
-  { x, y } = { x: 0, y: 0 },
+  { x, y, address, at }: { x: number; y: number; address?: string; at?: number } = { x: 0, y: 0 },
 ): Promise<UdpPort & { readonly requests: ScpRequestPacket[]; emit(message: EieioDataInput | Uint8Array): Promise<void> }> {
-  const port = await udpPort();
+  const port = await udpPort(address, at);
   const requests: ScpRequestPacket[] = [];
   let aimed: { port: number; address: string } | undefined;
   port.onMessage((datagram, from) => {
@@ -235,7 +236,8 @@ describe("events", () => {
       return new Promise((resolve, reject) => gates.push((error) => (error === undefined ? resolve() : reject(error))));
     };
     const hold = { pause: command("pause"), resume: command("resume") };
-    const { live, send } = await pair({ frames: 4, hold });
+    await using both = await pair({ frames: 4, hold });
+    const { live, send } = both;
     const fill = async (): Promise<void> => {
       const { messages } = live.stats;
       for (let i = 0; i < 3; i += 1) await send({ type: 2, keys: [i] });
@@ -506,5 +508,79 @@ describe("notifications", () => {
     release();
     await announced;
     await until(() => listener.stats.pauses === 63);
+  });
+});
+
+describe("runs of the tool chain", () => {
+  const DATABASE = "fixtures/tool-chain/7.sqlite3";
+
+  /** The two boards of the database, and the tool chain. */
+  async function lab(labels?: readonly string[]) {
+    const first = await board(undefined, { x: 0, y: 0, address: "127.79.200.1" });
+    const second = await board(undefined, { x: 4, y: 8, address: "127.79.200.2", at: first.port });
+    const [chain, notifications, events] = [await udpPort(), await udpPort(), await udpPort("0.0.0.0")];
+    const log: string[] = [];
+    const runs = await LiveRuns.open(notifications, events, {
+      labels,
+      tagOptions: { port: first.port },
+      onRun: ({ keyMap, tags }) => void log.push(`run of ${keyMap.ranges.length} ranges, ${tags.length} tags`),
+      onStart: () => void log.push("start"),
+      onPause: () => void log.push("pause"),
+      onError: (error) => void log.push(String((error as SpinnError).message)),
+    });
+    const sender = new NotificationSender(chain, { host: "127.0.0.1", port: notifications.port });
+    const close = async (): Promise<void> => {
+      await runs.close();
+      await Promise.all([first, second, chain].map((port) => port.close()));
+    };
+    return { first, second, events, runs, sender, log, [Symbol.asyncDispose]: close };
+  }
+
+  test("the database is read, the tag of each board is set on its own chip, then it is confirmed; again for the next run", async () => {
+    await using it = await lab();
+    // Before a database nobody is listened to.
+    await it.first.send(encodeEieioData({ type: 2, keys: [1] }), it.events.port, "127.0.0.1");
+    for (let run = 1; run <= 2; run += 1) {
+      await it.sender.announceDatabase(DATABASE, { timeoutMs: 5000 });
+      expect(it.log.at(-1)).toBe("run of 4 ranges, 2 tags");
+      for (const { requests, chip } of [
+        { ...it.first, chip: [0, 0] },
+        { ...it.second, chip: [4, 8] },
+      ]) {
+        expect(requests).toHaveLength(2 * run);
+        const last = requests.at(-1)!;
+        expect([last.command, last.arg1, last.destX, last.destY]).toEqual([26, 0x50010001, ...chip]);
+      }
+      await it.sender.start();
+      await it.second.emit({ ...TIMED, payloadBase: run, keys: [0x04080801] });
+      const frame = await it.runs.live.getFrame();
+      expect([...readEvents(frame, it.runs.run!.keyMap)]).toEqual([
+        { step: run, key: 0x04080801, payload: undefined, label: "exc", atom: 101 },
+      ]);
+      await it.sender.pause();
+      await until(() => it.log.at(-1) === "pause");
+    }
+    expect(it.runs.live.stats).toMatchObject({ foreign: 1, events: 2 });
+  });
+
+  test("only the boards of the populations that are wanted", async () => {
+    await using one = await lab(["inh"]);
+    await one.sender.announceDatabase(DATABASE, { timeoutMs: 5000 });
+    expect([one.first.requests.length, one.second.requests.length]).toEqual([0, 2]);
+    expect(one.runs.run!.keyMap.ranges.map(({ label }) => label)).toEqual(["inh"]);
+  });
+
+  test("what cannot be followed is told, and not confirmed; the next one is", async () => {
+    await using it = await lab(["nobody"]);
+    for (const [path, words] of [
+      [DATABASE, /no live events of "nobody"/],
+      ["/nonexistent", /cannot be read/],
+      ["", /without a database/],
+    ] as const) {
+      await expect(it.sender.announceDatabase(path, { timeoutMs: 100 })).rejects.toMatchObject({ code: "ERR_SPINN_TIMEOUT" });
+      await until(() => words.test(it.log.at(-1) ?? ""));
+    }
+    expect(it.runs.notifications.stats).toMatchObject({ databases: 3, failed: 3 });
+    expect(it.runs.run).toBeUndefined();
   });
 });
