@@ -347,7 +347,7 @@ it.each([
   [["events", "--host", HOST, "--keys", "a"], /names no keys/],
   [["events", "--host", HOST, "--keys", "a=0+10", "--keys", "b=9+1"], /the keys of a and b overlap/],
   [["events", "--host", HOST, "--for", "1000h"], /too long/],
-  [["events", "--host", HOST, "--out", "/nonexistent/x"], /cannot be written/],
+  [["events", "--host", HOST, "--out", "fixtures/no-such-folder/x"], /cannot be written/],
   [["events", "--host", HOST, "--notify"], /--host says what the tool chain's database says/],
   [["events", "--notify", "--all-boards"], /--all-boards says what/],
   [["events", "--notify", "a:b:c"], /is no port/],

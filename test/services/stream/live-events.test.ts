@@ -574,7 +574,7 @@ describe("runs of the tool chain", () => {
     await using it = await lab(["nobody"]);
     for (const [path, words] of [
       [DATABASE, /no live events of "nobody"/],
-      ["/nonexistent", /cannot be read/],
+      ["fixtures/tool-chain/nothing.sqlite3", /cannot be read/],
       ["", /without a database/],
     ] as const) {
       await expect(it.sender.announceDatabase(path, { timeoutMs: 100 })).rejects.toMatchObject({ code: "ERR_SPINN_TIMEOUT" });
