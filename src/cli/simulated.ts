@@ -44,3 +44,26 @@ export async function coresOf(kind: CoreKind, job: Job): Promise<Programs> {
   const { armProgram } = await import("../emulator/index.js");
   return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
 }
+
+/** `board A`, `boards A B`, nothing for none. */
+export function named(what: string, addresses: readonly string[]): string {
+  if (addresses.length === 0) return "";
+  return `${what}${addresses.length === 1 ? "" : "s"} ${addresses.join(" ")}`;
+}
+
+/** Until Ctrl-C or SIGTERM: the usual way to end it, so no error. */
+export function ended(job: Job): Promise<void> {
+  if (job.signal.aborted) return Promise.resolve();
+  // A signal handler alone does not keep the process running, and a machine may have closed its sockets.
+  const keepAlive = setInterval(() => {}, 1 << 30);
+  return new Promise((resolve) => {
+    job.signal.addEventListener(
+      "abort",
+      () => {
+        clearInterval(keepAlive);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -3,6 +3,7 @@ import {
   type ChipCoordinates,
   CORE_COUNT,
   type CoreCoordinates,
+  defaultCoreCount,
   formatChip,
   LINKS,
   type Link,
@@ -116,6 +117,14 @@ export class MachineNetwork {
       .sort((a, b) => a - b);
   }
 
+  /** Working physical cores of a chip, the monitor's first. On a chip with 17 the missing one depends on its place. */
+  workingCores(x: number, y: number): number[] {
+    const position = this.geometry.positionOnBoard(x, y);
+    const missing = new Set(this.deadCores(x, y));
+    if (defaultCoreCount(this.geometry.board, position.x, position.y) === 17) missing.add(1 + ((7 * position.x + 3 * position.y) % 17));
+    return Array.from({ length: CORE_COUNT }, (_, core) => core).filter((core) => !missing.has(core));
+  }
+
   /** For every position the link of a shortest way to `target`, 6 where there is none, 7 at the target. Kept: one table per target. */
   tree(target: ChipCoordinates): Uint8Array {
     const start = this.index(target.x, target.y);
@@ -123,14 +132,18 @@ export class MachineNetwork {
     if (known !== undefined) return known;
     const tree = new Uint8Array(this.#alive.length).fill(NO_ROUTE);
     tree[start] = ROUTE_HERE;
-    const queue = [target];
-    for (const chip of queue) {
-      for (const link of LINKS) {
-        const to = this.neighbour(chip.x, chip.y, link);
-        if (to === undefined || tree[this.index(to.x, to.y)] !== NO_ROUTE) continue;
-        tree[this.index(to.x, to.y)] = oppositeLink(link);
-        queue.push(to);
+    // Among ways of one length the news that comes first wins; chips pass it on in the order of their positions, as emulated ones do.
+    for (let wave = [target]; wave.length > 0; ) {
+      const next: ChipCoordinates[] = [];
+      for (const chip of wave) {
+        for (const link of LINKS) {
+          const to = this.neighbour(chip.x, chip.y, link);
+          if (to === undefined || tree[this.index(to.x, to.y)] !== NO_ROUTE) continue;
+          tree[this.index(to.x, to.y)] = oppositeLink(link);
+          next.push(to);
+        }
       }
+      wave = next.sort((a, b) => this.index(a.x, a.y) - this.index(b.x, b.y));
     }
     this.#trees.set(start, tree);
     return tree;

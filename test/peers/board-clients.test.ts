@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { armProgram } from "../../src/emulator/index.js";
-import { SimulatedMachine } from "../../src/simulator/index.js";
+import { SiliconMachine, SimulatedMachine } from "../../src/simulator/index.js";
 
 /**
  * Clients that nobody here wrote, unmodified, against the simulated machine. Runs where SPINN_PEERS names a folder with checkouts called
@@ -52,19 +52,30 @@ function steps(output: string): Step[] {
   return output.split("\n").flatMap((line) => (line.startsWith('{"step"') ? [JSON.parse(line) as Step] : []));
 }
 
-describe.runIf(peers !== undefined)("clients of the field", () => {
+/** The same work on chips of which nothing is played: each client boots its own image, and the real firmware answers it. */
+const KINDS = [
+  { kind: "the simulated machine", net: "127.31", start: startSimulated },
+  { kind: "emulated chips", net: "127.33", start: startEmulated },
+] as const;
+
+function startSimulated(board: "spin3" | "spin5", host: string, booted: boolean): Promise<AsyncDisposable> {
+  return SimulatedMachine.start({ board, host, booted, timeScale: 0.1, programs: armProgram() });
+}
+
+async function startEmulated(board: "spin3" | "spin5", host: string, booted: boolean): Promise<AsyncDisposable> {
+  const image = readFileSync(`${peers}/SpiNNakerManchester+SpiNNMan/spinnman/messages/spinnaker_boot/boot_data/scamp.boot`);
+  const machine = await SiliconMachine.start({ board, host, timeScale: 0.1, ...(booted ? { image } : {}) });
+  if (booted) await machine.ready;
+  return machine;
+}
+
+describe.runIf(peers !== undefined).each(KINDS)("clients of the field and $kind", ({ net, start }) => {
   it("rig boots a SpiNN-3 with its own 3.1 image and does all its work", async () => {
-    await using _machine = await SimulatedMachine.start({
-      board: "spin3",
-      host: "127.31.1.1",
-      booted: false,
-      timeScale: 0.1,
-      programs: armProgram(),
-    });
+    await using _machine = await start("spin3", `${net}.1.1`, false);
     const output = await run("/usr/bin/python3", [
       here("rig_session.py"),
       `${peers}/project-rig+rig`,
-      "127.31.1.1",
+      `${net}.1.1`,
       "--boot",
       "--chips",
       "4",
@@ -81,17 +92,11 @@ describe.runIf(peers !== undefined)("clients of the field", () => {
   }, 120_000);
 
   it("SpiNNMan boots a SpiNN-5 with its own 4.0.0 image and does all its work", async () => {
-    await using _machine = await SimulatedMachine.start({
-      board: "spin5",
-      host: "127.31.3.1",
-      booted: false,
-      timeScale: 0.1,
-      programs: armProgram(),
-    });
+    await using _machine = await start("spin5", `${net}.3.1`, false);
     const output = await run("/usr/bin/python3", [
       here("spinnman_session.py"),
       peers!,
-      "127.31.3.1",
+      `${net}.3.1`,
       "--chips",
       "48",
       "--aplx",
@@ -105,6 +110,17 @@ describe.runIf(peers !== undefined)("clients of the field", () => {
     expect(all.length).toBeGreaterThan(50);
   }, 120_000);
 
+  it("ybug reads and writes everything it can show", async () => {
+    await using _machine = await start("spin3", `${net}.5.1`, true);
+    const output = await run("perl", ["-I.", "ybug", "-norl", "-expert", `${net}.5.1`], linesOf("ybug_session.txt"));
+    expect(output).toContain("SC&MP 4.0.0 at SpiNNaker:0,0,0");
+    expect(output).toContain("60240000 = 12345678");
+    expect(output).toMatch(/BLOCK {2}60640010 .* size 119275488/);
+    expect(output).not.toMatch(/error|bad/i);
+  }, 120_000);
+});
+
+describe.runIf(peers !== undefined)("clients of the field, power, several boards and lost answers", () => {
   it("rig switches a SpiNN-5 through its BMP, boots it and does all its work", async () => {
     await using _machine = await SimulatedMachine.start({ host: "127.31.7.1", powered: false, timeScale: 0.02, programs: armProgram() });
     const words = [`${peers}/project-rig+rig`, "127.31.7.1", "--bmp", "127.31.7.129", "--boot", "--chips", "48", "--aplx", application];
@@ -203,14 +219,5 @@ describe.runIf(peers !== undefined)("clients of the field", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 120_000);
-
-  it("ybug reads and writes everything it can show", async () => {
-    await using _machine = await SimulatedMachine.start({ board: "spin3", host: "127.31.5.1", programs: armProgram() });
-    const output = await run("perl", ["-I.", "ybug", "-norl", "-expert", "127.31.5.1"], linesOf("ybug_session.txt"));
-    expect(output).toContain("SC&MP 4.0.0 at SpiNNaker:0,0,0");
-    expect(output).toContain("60240000 = 12345678");
-    expect(output).toMatch(/BLOCK {2}60640010 .* size 119275488/);
-    expect(output).not.toMatch(/error|bad/i);
   }, 120_000);
 });

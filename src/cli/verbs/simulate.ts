@@ -6,12 +6,13 @@ import { parsePort, resolveBoard } from "../board.js";
 import { type FaultPlan, readFaultFile } from "../fault-file.js";
 import { faultWords } from "../fault-words.js";
 import { plural } from "../format.js";
-import type { Job, Verb } from "../job.js";
+import type { Verb } from "../job.js";
 import { parseControl, serveMachine } from "../machine-control.js";
 import { parseFactor, parseInteger } from "../number.js";
 import { parsePlace } from "../place.js";
-import { BOARD_KINDS, type BoardKind, type CoreKind, coreKindOption, coresOf, parseBoard } from "../simulated.js";
-import { asUsage } from "../usage.js";
+import type { MachineOptions } from "../simulate-firmware.js";
+import { BOARD_KINDS, type BoardKind, type CoreKind, coreKindOption, coresOf, ended, named, parseBoard } from "../simulated.js";
+import { asUsage, usage } from "../usage.js";
 
 interface Options {
   readonly board?: BoardKind;
@@ -27,6 +28,8 @@ interface Options {
   readonly seed?: number;
   readonly timeScale?: number;
   readonly record?: string;
+  readonly firmware?: string | true;
+  readonly speed?: number;
   readonly hello?: { readonly host: string; readonly port: number };
   readonly control?: { readonly host: string; readonly port: number };
   readonly cores?: CoreKind;
@@ -60,6 +63,11 @@ export const verb: Verb = {
         parseFactor("--time-scale", text),
       )
       .addOption(coreKindOption())
+      .option(
+        "--firmware [file]",
+        "emulate every chip and let real firmware answer: boots the image (scamp.boot), or waits for one when none is named",
+      )
+      .option("--speed <factor>", "clocks of emulated firmware per clock of a real board, or max (default: 1)", parseSpeed)
       .option("--record <file>", "write every datagram to a file for Wireshark (pcap), which spinn replay takes too")
       .option("--hello <host>", "where boot ROMs of unbooted boards send their hello, host or host:port (default: nowhere)", parseHello)
       .option(
@@ -76,26 +84,30 @@ export const verb: Verb = {
   statuses: [4],
   async run(job, command) {
     const options = command.opts<Options>();
+    if (options.firmware !== undefined) {
+      const { simulateFirmware } = await import("../simulate-firmware.js");
+      await simulateFirmware(
+        job,
+        command,
+        options.firmware === true ? undefined : options.firmware,
+        machineOptions(options),
+        options.speed,
+      );
+      return;
+    }
+    if (options.speed !== undefined) throw usage("--speed is for --firmware", "cores of the simulated machine run in real time");
     const { FAULT_PRESETS: presets, SimulatedMachine } = await import("../../simulator/index.js");
     const programs = await coresOf(options.cores ?? "arm", job);
     const plan = options.faults === undefined ? {} : await readFaults(options.faults, presets);
     await using machine = await SimulatedMachine.start({
-      board: options.board ?? "spin5",
+      ...machineOptions(options),
       booted: options.unbooted !== true && options.unpowered !== true,
-      powered: options.unpowered !== true,
-      ...(options.dead === undefined ? {} : { dead: deadParts(options.dead) }),
       signal: job.signal,
       programs,
-      ...(options.host === undefined ? {} : { host: options.host }),
-      ...(options.bmpHost === undefined ? {} : { bmpHost: options.bmpHost }),
-      ...(options.port === undefined ? {} : { port: options.port }),
-      ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
       ...(options.scamp === undefined ? {} : { scamp: options.scamp }),
       ...plan,
       onStep: (step) => job.say(stepText(step)),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(options.timeScale === undefined ? {} : { timeScale: options.timeScale }),
-      ...(options.record === undefined ? {} : { record: options.record }),
       ...(options.hello === undefined ? {} : { helloTo: options.hello }),
     });
     await using server =
@@ -116,10 +128,23 @@ export const verb: Verb = {
   },
 };
 
-/** `board A`, `boards A B`, nothing for none. */
-function named(what: string, addresses: readonly string[]): string {
-  if (addresses.length === 0) return "";
-  return `${what}${addresses.length === 1 ? "" : "s"} ${addresses.join(" ")}`;
+/** What machines of both kinds understand. */
+function machineOptions(options: Options): MachineOptions {
+  return {
+    board: options.board ?? "spin5",
+    powered: options.unpowered !== true,
+    ...(options.dead === undefined ? {} : { dead: deadParts(options.dead) }),
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.bmpHost === undefined ? {} : { bmpHost: options.bmpHost }),
+    ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
+    ...(options.timeScale === undefined ? {} : { timeScale: options.timeScale }),
+    ...(options.record === undefined ? {} : { record: options.record }),
+  };
+}
+
+function parseSpeed(text: string): number {
+  return text === "max" ? Number.POSITIVE_INFINITY : parseFactor("--speed", text);
 }
 
 type DeadPart = ChipCoordinates & { readonly p?: number; readonly link?: Link };
@@ -134,23 +159,6 @@ function deadParts(parts: readonly DeadPart[]): DeadParts {
     cores: parts.flatMap(({ x, y, p }) => (p === undefined ? [] : [{ x, y, p }])),
     links: parts.flatMap(({ x, y, link }) => (link === undefined ? [] : [{ x, y, link }])),
   };
-}
-
-/** Until Ctrl-C or SIGTERM: the usual way to end it, so no error. */
-function ended(job: Job): Promise<void> {
-  if (job.signal.aborted) return Promise.resolve();
-  // A signal handler alone does not keep the process running, and a machine may have closed its sockets.
-  const keepAlive = setInterval(() => {}, 1 << 30);
-  return new Promise((resolve) => {
-    job.signal.addEventListener(
-      "abort",
-      () => {
-        clearInterval(keepAlive);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }
 
 /** Faults by name, or from a file. */

@@ -63,7 +63,8 @@ export function count(call: ScpCall): ScpAnswer {
     const [x, y] = [chip.x + at.x, chip.y + at.y];
     const target = system.chip(x, y);
     if (target === undefined || (target !== chip && chip.router.p2p.route(x, y) >= NO_ROUTE)) continue;
-    if (target.dead || !system.reaches(chip, target)) missing = true;
+    // It was asked; it may know no way back.
+    if (target.dead || !system.reaches(chip, target) || target.router.p2p.route(chip.x, chip.y) === NO_ROUTE) missing = true;
     else total += countCores(target, state, (id) => id === appId);
   }
   system.clock.after(COUNT_MS * Math.min(1, system.timeScale), () => {
