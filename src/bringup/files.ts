@@ -15,19 +15,22 @@ export interface CheckedFile {
   readonly hash: string;
 }
 
+/** Files by path, for the runs of a fleet: read once. Bounded by the files that their scripts name. */
+export type FileShelf = Map<string, Promise<CheckedFile>>;
+
 /**
  * Reads every file that a script's steps need and looks whether each is what it should be. By name as written in the script. Held until the
  * run ends; bounded by what the chips they go to can hold, per file.
  * Throws `ERR_SPINN_SCRIPT` with everything that is missing or wrong.
  */
-export async function readFiles(script: Script): Promise<ReadonlyMap<string, CheckedFile>> {
+export async function readFiles(script: Script, shelf: FileShelf = new Map()): Promise<ReadonlyMap<string, CheckedFile>> {
   const files = new Map<string, CheckedFile>();
   const problems = new Problems(script.path ?? script.name);
   for (const step of script.steps) {
     for (const use of step.files) {
       const name = use.file.input;
       try {
-        const file = files.get(name) ?? (await readOne(resolve(script.folder, name)));
+        const file = files.get(name) ?? (await fromShelf(shelf, resolve(script.folder, name)));
         checkContent(use, file.bytes);
         files.set(name, file);
       } catch (error) {
@@ -56,6 +59,12 @@ export async function writeWhole(folder: string, name: string, bytes: Uint8Array
       cause: error,
     });
   }
+}
+
+function fromShelf(shelf: FileShelf, path: string): Promise<CheckedFile> {
+  const held = shelf.get(path) ?? readOne(path);
+  shelf.set(path, held);
+  return held;
 }
 
 async function readOne(path: string): Promise<CheckedFile> {

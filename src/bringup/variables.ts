@@ -1,4 +1,5 @@
-import { type Problems, unknownWord } from "./problems.js";
+import { SpinnError } from "../errors.js";
+import { nearest, type Problems, unknownWord } from "./problems.js";
 import type { Source } from "./source.js";
 
 /** Values for `${name}` in a script. */
@@ -29,3 +30,28 @@ export function substitute(source: Source, variables: Variables, problems: Probl
     }
   }
 }
+
+/** Names that stand in `${…}` anywhere in a source. */
+function* usedNames(source: Source): Iterable<string> {
+  if (source.type === "list") for (const item of source.items) yield* usedNames(item);
+  else if (source.type === "map") for (const { value } of source.members) yield* usedNames(value);
+  else if (typeof source.value === "string") for (const match of source.value.matchAll(PATTERN)) yield match[1]!;
+}
+
+/**
+ * Refuses values for variables that a script neither declares nor uses: nothing would come of them, which nobody means.
+ * Throws `ERR_SPINN_ARGUMENT` with the nearest name.
+ */
+export function checkNames(given: Variables, declared: Variables, script: Source, name: string): void {
+  const known = [...new Set([...Object.keys(declared), ...usedNames(script)])].filter((word) => !word.startsWith(BOARD_PREFIX));
+  const unknown = Object.keys(given).find((word) => !known.includes(word));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, known);
+  const list = known.length === 0 ? "it has none" : `its variables are ${known.join(", ")}`;
+  throw new SpinnError("ERR_SPINN_ARGUMENT", `${name} has no variable "${unknown}"`, {
+    hint: `${near === undefined ? "" : `did you mean "${near}"? `}${list}`,
+  });
+}
+
+/** What a script may say of the board it runs for begins with this: `${board.name}`. */
+export const BOARD_PREFIX = "board.";
