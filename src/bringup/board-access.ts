@@ -146,7 +146,8 @@ export class BoardAccess {
       }
       return parts.join("; ");
     } catch (error) {
-      return `it does not answer any more (${error instanceof Error ? error.message : String(error)})`;
+      const why = signal.aborted ? `silent for ${LOOK_MS / 1000} s` : error instanceof Error ? error.message : String(error);
+      return `it does not answer any more (${why})`;
     }
   }
 

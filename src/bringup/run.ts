@@ -234,14 +234,15 @@ class Run {
     const total = this.#script.steps.length;
     const attempts = (this.#steps[index]?.retries?.length ?? 0) + 1;
     const verb = isAbort(error) ? "was aborted" : attempts === 1 ? "failed" : `failed ${attempts} times`;
-    const words = step === undefined ? "" : `step ${index + 1} of ${total}${where} ${verb}: ${step.words}: `;
+    const words = step === undefined ? "" : `step ${index + 1} of ${total}${where} ${verb}: ${step.words}`;
     const canResume = this.#memory.path !== undefined && index > 0;
     const next = canResume
       ? `${index} of ${total} steps are done and remembered: run again with resume to go on at step ${index + 1}`
       : undefined;
     const hint = [error.hint?.replace(/\.$/, ""), `The board now: ${boardNow}`, next].filter((part) => part !== undefined).join(". ");
     const { board, request, returnCode } = error;
-    const wrapped = new SpinnError(error.code, words + error.message, { hint, board, request, returnCode, cause: error });
+    const message = isAbort(error) && step !== undefined ? words : [words, error.message].filter((part) => part !== "").join(": ");
+    const wrapped = new SpinnError(error.code, message, { hint, board, request, returnCode, cause: error });
     await this.#finish(isAbort(error) ? "aborted" : "failed", wrapped, boardNow);
     throw wrapped;
   }
