@@ -208,7 +208,8 @@ function readScript(
   const reserved = Object.keys(declared).find((name) => name.startsWith(BOARD_PREFIX));
   if (own !== undefined && reserved !== undefined)
     problems.add(own, `"${reserved}": names that begin with "${BOARD_PREFIX}" are set by the run`);
-  const variables = { ...declared, ...options.boardVariables, ...options.variables };
+  const given = { ...declared, ...options.boardVariables, ...options.variables };
+  const variables = { ...boardFacts(source.members.find(({ key }) => key === "board")?.value, given), ...given };
   const members = source.members.map((m) => (m.key === "variables" ? m : { ...m, value: substitute(m.value, variables, problems) }));
   const known = [...Object.keys(HEAD_FIELDS), "steps"];
   for (const { key, place } of members) if (!known.includes(key)) problems.add(place, unknownWord("key in the script:", key, known));
@@ -227,6 +228,15 @@ function readScript(
     appId: head!.app ?? DEFAULT_APP_ID,
     steps,
   };
+}
+
+/** What a script says of its own board, for `${board.host}` and the like. What is wrong with it is told where it is read for good. */
+function boardFacts(source: Source | undefined, variables: Variables): Variables {
+  if (source === undefined) return {};
+  const problems = new Problems("");
+  const { host, bmp, slot } = HEAD_FIELDS.board.kind.read(substitute(source, variables, problems), problems) ?? {};
+  const facts = { name: host, host, bmp, slot };
+  return Object.fromEntries(Object.entries(facts).flatMap(([name, value]) => (value === undefined ? [] : [[BOARD_PREFIX + name, value]])));
 }
 
 function readSteps(source: Source | undefined, script: Place, variables: Variables, problems: Problems): ScriptStep[] {

@@ -21,7 +21,9 @@ export function substitute(source: Source, variables: Variables, problems: Probl
       if (typeof source.value !== "string" || !source.value.includes("${")) return source;
       const lookUp = (name: string): string | number | boolean => {
         if (Object.hasOwn(variables, name)) return variables[name]!;
-        problems.add(source, unknownWord("variable", name, Object.keys(variables)));
+        const known = Object.keys(variables);
+        const untold = name.startsWith(BOARD_PREFIX) && !known.some((word) => word.startsWith(BOARD_PREFIX));
+        problems.add(source, untold ? `"${name}" is known only when the run is told its board` : unknownWord("variable", name, known));
         return "";
       };
       const whole = /^\$\{([^}]*)\}$/.exec(source.value);

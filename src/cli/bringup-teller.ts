@@ -23,8 +23,7 @@ export class Teller {
         this.#start(event);
         break;
       case "step-start":
-        this.#place = `it was at step ${event.step} of ${this.#steps} (${event.words})`;
-        this.#job.leftBehind = `${this.#place}; spinn bringup --resume goes on there`;
+        this.#at(`it was at step ${event.step} of ${this.#steps} (${event.words})`);
         if (!this.#job.isJson) terminal.progress.note(`${String(event.step).padStart(3)} ...  ${event.words}`);
         break;
       case "step-retry": {
@@ -35,6 +34,7 @@ export class Teller {
         break;
       }
       case "step-end":
+        if (event.report.status === "done") this.#at(`step ${event.report.step} of ${this.#steps} (${event.report.words}) was done`);
         if (!this.#job.isJson) terminal.out(this.#stepText(event.report));
         break;
       case "end": {
@@ -43,6 +43,11 @@ export class Teller {
         if (boardNow !== undefined) this.#job.leftBehind = `${this.#place}; the board now: ${boardNow}${next}`;
       }
     }
+  }
+
+  #at(place: string): void {
+    this.#place = place;
+    this.#job.leftBehind = `${place}; spinn bringup --resume goes on there`;
   }
 
   #start(event: { readonly script: string; readonly steps: number; readonly skipped: number }): void {

@@ -176,6 +176,18 @@ describe("variables", () => {
     expect(refusal(() => parseScript("variables: { board.name: x }\nsteps: [stop]"))[0]).toMatch(/"board\.name": names that begin/);
   });
 
+  it("tell of the board, the script's own or the run's", () => {
+    const yaml = (head: string): string => `${head}\nsteps:\n  - sleep: 1ms\n    name: at ${v("board.name")}, slot ${v("board.slot")}\n`;
+    const own = parseScript(yaml(`variables: { h: spin }\nboard: { host: '${v("h")}', slot: 3 }`));
+    expect(own.steps[0]!.words).toBe("at spin, slot 3");
+    const told = parseScript(yaml("board: spin"), { boardVariables: { "board.name": "b7", "board.slot": 7 } });
+    expect(told.steps[0]!.words).toBe("at b7, slot 7");
+    expect(refusal(() => parseScript(yaml("app: 31"), { name: "t" }))[0]).toBe(
+      't:4:11: "board.name" is known only when the run is told its board',
+    );
+    expect(refusal(() => parseScript(yaml("board: spin"), { name: "t" }))[0]).toMatch(/unknown variable "board\.slot"/);
+  });
+
   it("are not searched again, nor found where no object member was meant", () => {
     expect(refusal(() => parseScript(`steps:\n  - sleep: ${v("constructor")}\n`))[0]).toMatch(/unknown variable "constructor"/);
     const script = parseScript(`variables: { b: c }\nname: a ${v("a")} b\nsteps: [stop]`, { variables: { a: v("b") } });
