@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { SpinnError } from "../errors.js";
 import { parseRoutingTable, readAplx, SDRAM } from "../machine/index.js";
@@ -65,6 +65,24 @@ function fromShelf(shelf: FileShelf, path: string): Promise<CheckedFile> {
   const held = shelf.get(path) ?? readOne(path);
   shelf.set(path, held);
   return held;
+}
+
+/** Sees before a run that its reports can be written after it; makes their folders. Throws `ERR_SPINN_FILE`. */
+export async function checkWritable(paths: readonly (string | undefined)[]): Promise<void> {
+  for (const path of paths) {
+    if (path === undefined) continue;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await access(dirname(path), constants.W_OK);
+      const there = await stat(path).catch(() => undefined);
+      if (there !== undefined && !there.isFile()) throw new Error("it is no file");
+    } catch (cause) {
+      throw new SpinnError("ERR_SPINN_FILE", `the report ${path} cannot be written: ${(cause as Error).message}`, {
+        hint: "nothing was sent; name another place for the report",
+        cause,
+      });
+    }
+  }
 }
 
 async function readOne(path: string): Promise<CheckedFile> {

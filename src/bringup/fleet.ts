@@ -5,14 +5,14 @@ import PQueue from "p-queue";
 import { abortError, checkInteger, SpinnError, throwIfAborted } from "../errors.js";
 import { bmpKey } from "./board-access.js";
 import type { BringupDevices } from "./devices.js";
-import type { FileShelf } from "./files.js";
+import { checkWritable, type FileShelf } from "./files.js";
 import { countBoards, type FleetBoardReport, type FleetReport } from "./fleet-report.js";
 import { formatJunit } from "./junit.js";
 import { OnceForAll } from "./once.js";
 import { type Plan, planBringup } from "./plan.js";
 import type { BringupReport } from "./report.js";
-import { type BringupEvent, boardOf, check, isAbort, runBoard, writeReport } from "./run.js";
-import type { BoardAddress, Script } from "./script.js";
+import { type BringupEvent, boardOf, check, DONE_EARLIER, isAbort, runBoard, writeReport } from "./run.js";
+import type { BoardAddress, Once, Script } from "./script.js";
 import type { Variables } from "./variables.js";
 
 /** One board of a fleet. */
@@ -94,6 +94,7 @@ export async function runFleet(scriptFor: ScriptFor, boards: BoardSource, option
   checkInteger("atOnce", options.atOnce ?? AT_ONCE, 1, 256);
   checkInteger("powerSpacingMs", options.powerSpacingMs ?? 0, 0, 3_600_000);
   const shelf: FileShelf = new Map();
+  await checkWritable([options.reportPath, options.junitPath]);
   const scripts = Array.isArray(boards) ? await readAll(scriptFor, boards, shelf) : undefined;
   return new Fleet(scriptFor, boards, options, shelf, scripts).go();
 }
@@ -153,7 +154,7 @@ class Fleet {
 
   async go(): Promise<FleetReport> {
     const atOnce = this.#options.atOnce ?? AT_ONCE;
-    await this.#forgetAll();
+    await (this.#options.resume === true ? this.#markDone() : this.#forgetAll());
     this.#tell({ type: "fleet-start", script: this.#scriptName, boards: this.#list?.map(({ name }) => name), atOnce });
     try {
       await this.#runAll(atOnce);
@@ -233,7 +234,6 @@ class Fleet {
       this.#scriptName = script.name;
       const statePath = statePathOf(script, board, options.stateFolder);
       if (statePath !== false) this.#statePaths.add(statePath);
-      const key = board.address.bmp === undefined ? board.name : bmpKey(board.address.bmp);
       await runBoard(
         script,
         {
@@ -252,8 +252,9 @@ class Fleet {
         {
           shelf: this.#shelf,
           keepsState: true,
+          needsState: options.stateFolder !== undefined,
           powerTurn: (bmp, signal) => this.#powerTurn(bmp, signal),
-          once: (step, scope, work) => this.#once.do(`${step} ${scope === "bmp" ? key : ""}`, board.name, work),
+          once: (step, scope, work) => this.#once.do(onceKey(step, scope, board), board.name, work),
         },
       );
       this.#reports[at] = { ...head, outcome: "done", error: undefined, boardNow: "up", report };
@@ -297,24 +298,48 @@ class Fleet {
       boards,
     };
     if (isDone) for (const path of this.#statePaths) await forget(path);
-    await writeReport(this.#options.reportPath, `${JSON.stringify(report, undefined, 2)}\n`);
-    await writeReport(this.#options.junitPath, formatJunit(report));
     this.#tell({ type: "fleet-end", report });
+    // A full disk must not keep the other one from being tried.
+    const written = await Promise.allSettled([
+      writeReport(this.#options.reportPath, `${JSON.stringify(report, undefined, 2)}\n`),
+      writeReport(this.#options.junitPath, formatJunit(report)),
+    ]);
+    for (const one of written) if (one.status === "rejected") throw one.reason;
     return report;
   }
 
   /** A run from the beginning: what earlier ones remembered of these boards is void, also of those whose turn may never come. */
   async #forgetAll(): Promise<void> {
-    if (this.#options.resume === true) return;
     for (const board of this.#list ?? []) {
       const path = statePathOf(this.#scripts!.get(board.name)!, board, this.#options.stateFolder);
       if (path !== false) await forget(path);
     }
   }
 
+  /** A step that an earlier run did once for several boards is not done again with one of them: power, above all. */
+  async #markDone(): Promise<void> {
+    for (const board of this.#list ?? []) {
+      const script = this.#scripts!.get(board.name)!;
+      const statePath = statePathOf(script, board, this.#options.stateFolder);
+      // A board that cannot be resumed says so when its turn comes.
+      const plan =
+        statePath === false
+          ? undefined
+          : await planBringup(script, { board: board.address, resume: true, statePath }).catch(() => undefined);
+      for (const { step, once, reason } of plan?.steps ?? []) {
+        if (once !== undefined && reason === DONE_EARLIER) this.#once.mark(onceKey(step, once, board), board.name);
+      }
+    }
+  }
+
   #tell(event: FleetEvent): void {
     this.#options.onProgress?.(event);
   }
+}
+
+/** Boards that share a step have the same key for it. */
+function onceKey(step: number, scope: Once, { name, address: { bmp } }: FleetBoard): string {
+  return `${step} ${scope === "fleet" ? "" : bmp === undefined ? name : bmpKey(bmp)}`;
 }
 
 const NOTHING_SENT = "nothing was sent to it";
@@ -401,8 +426,8 @@ function fileNameOf(name: string): string {
   return name.replace(/[^\w.@-]|^\.+/g, (some) => [...new TextEncoder().encode(some)].map((byte) => `%${byte.toString(16)}`).join(""));
 }
 
-/** Removes a state file, and its folder when it was the last one. */
+/** Removes a state file, and its folder when it was the last one; where that cannot be done, writing cannot either, which is told there. */
 async function forget(path: string): Promise<void> {
-  await rm(path, { force: true });
+  await rm(path, { force: true }).catch(() => undefined);
   await rmdir(join(path, "..")).catch(() => undefined);
 }

@@ -5,6 +5,11 @@ import type { Seen } from "./step.js";
 export class OnceForAll {
   readonly #begun = new Map<string, { readonly by: string; readonly seen: Promise<Seen> }>();
 
+  /** Notes what an earlier run has done with a board. */
+  mark(key: string, by: string): void {
+    if (!this.#begun.has(key)) this.#begun.set(key, { by, seen: Promise.resolve({}) });
+  }
+
   /** Does `work` when nobody has under this key, else waits for who does: `by` names the board. Throws what the work threw, with its board. */
   async do(key: string, board: string, work: () => Promise<Seen>): Promise<{ readonly seen: Seen; readonly by?: string }> {
     const begun = this.#begun.get(key);

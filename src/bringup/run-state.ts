@@ -38,11 +38,17 @@ export class RunMemory {
   readonly #isNamed: boolean;
   #path: string | undefined;
 
-  /** `path` as the caller gave it: `undefined` for beside the script, `false` for nowhere. */
-  constructor(script: Script, board: BoardAddress, files: ReadonlyMap<string, CheckedFile>, path: string | false | undefined) {
+  /** `path` as the caller gave it: `undefined` for beside the script, `false` for nowhere. `isNamed`: nowhere will not do instead. */
+  constructor(
+    script: Script,
+    board: BoardAddress,
+    files: ReadonlyMap<string, CheckedFile>,
+    path: string | false | undefined,
+    isNamed = path !== undefined,
+  ) {
     this.#script = script;
     this.#hashes = stepHashes(script, board, files);
-    this.#isNamed = path !== undefined;
+    this.#isNamed = isNamed;
     const chosen = path ?? (script.path === undefined ? false : `${script.path}.state.json`);
     this.#path = chosen === false ? undefined : chosen;
   }

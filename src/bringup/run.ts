@@ -4,13 +4,13 @@ import type { Progress } from "../transceiver/index.js";
 import { BoardAccess, type PowerTurn } from "./board-access.js";
 import { refusedBy } from "./condition.js";
 import { type BringupDevices, NETWORK_DEVICES } from "./devices.js";
-import { type CheckedFile, type FileShelf, readFiles, writeWhole } from "./files.js";
+import { type CheckedFile, checkWritable, type FileShelf, readFiles, writeWhole } from "./files.js";
 import { formatJunit } from "./junit.js";
 import { pause } from "./pause.js";
 import { Problems } from "./problems.js";
 import type { BringupReport, RetryReport, StepReport, StepStatus } from "./report.js";
 import { RunMemory, type RunState } from "./run-state.js";
-import type { BoardAddress, Script, ScriptStep } from "./script.js";
+import type { BoardAddress, Once, Script, ScriptStep } from "./script.js";
 import type { Seen } from "./step.js";
 
 /** What happens in a run, as it happens: `board` is the board's name, else its host. `step` counts from 1. */
@@ -65,13 +65,11 @@ export interface FleetHooks {
   readonly shelf?: FileShelf;
   readonly powerTurn?: PowerTurn;
   /** Does a step that is done once for several boards, or waits for the board that does; `by` is that board when it was another one. */
-  readonly once?: (
-    step: number,
-    scope: ScriptStep["once"],
-    work: () => Promise<Seen>,
-  ) => Promise<{ readonly seen: Seen; readonly by?: string }>;
+  readonly once?: (step: number, scope: Once, work: () => Promise<Seen>) => Promise<{ readonly seen: Seen; readonly by?: string }>;
   /** Remember a finished run too, and let one whose board was lost begin again. */
   readonly keepsState?: boolean;
+  /** The state file was named by the caller: it is an error when it cannot be written. */
+  readonly needsState?: boolean;
 }
 
 /**
@@ -90,6 +88,7 @@ export function runBringup(script: Script, options: BringupOptions = {}): Promis
 export async function runBoard(script: Script, options: BringupOptions, hooks: FleetHooks): Promise<BringupReport> {
   throwIfAborted(options.signal);
   const files = await check(script, options, hooks.shelf);
+  await checkWritable([options.reportPath, options.junitPath]);
   return new Run(script, options, hooks, files).go();
 }
 
@@ -132,7 +131,7 @@ class Run {
     this.#files = files;
     this.#board = boardOf(script, options);
     this.#name = options.name ?? this.#board.host;
-    this.#memory = new RunMemory(script, this.#board, files, options.statePath);
+    this.#memory = new RunMemory(script, this.#board, files, options.statePath, hooks.needsState);
     this.#signal = options.signal ?? new AbortController().signal;
     this.#access = new BoardAccess(this.#board, options.devices ?? NETWORK_DEVICES, this.#signal, hooks.powerTurn);
     this.#steps = script.steps.map((step, i) => ({ step: i + 1, ...headOf(step), status: "not run" }));

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type BringupDevices,
+  bringup,
   type FleetBoard,
   type FleetOptions,
   type FleetReport,
@@ -77,6 +78,30 @@ const scriptFor: ScriptFor = ({ variables, name }) =>
 function run(boards: readonly FleetBoard[], options: FleetOptions = {}): Promise<FleetReport> {
   return runFleet(scriptFor, boards, { devices: DEVICES, outputFolder: folder, stateFolder: join(folder, "state"), ...options });
 }
+
+describe("three boards behind one BMP", () => {
+  it("are switched on each in its slot, and the look afterwards finds every one on", async () => {
+    const frame = await SimulatedMachine.start({
+      host: at(61),
+      port: 0,
+      board: { triads: [1, 1] },
+      booted: false,
+      powered: false,
+      timeScale: 0.01,
+    });
+    machines.push(frame);
+    const bmp = frame.bmps[0]!.address;
+    const boards = frame.boards.map((board, slot) => ({
+      name: `s${slot}`,
+      address: { host: board.address.host, port: board.address.port, bmp, slot },
+    }));
+    const power: ScriptFor = () => bringup({ steps: [{ power: { state: "on", settle: "20ms" } }] });
+    const report = await runFleet(power, boards, { devices: DEVICES, powerSpacingMs: 20 });
+    expect(report.outcome, JSON.stringify(report.boards)).toBe("done");
+    expect(report.boards.map(({ report: one }) => one!.steps[0]!.seen!["boards"])).toEqual([[0], [1], [2]]);
+    expect(open).toBe(0);
+  });
+});
 
 describe("four boards, of which three have something the matter", () => {
   it("each has its own end, said rightly; the rest go on where they were", async () => {

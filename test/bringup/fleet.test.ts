@@ -213,7 +213,48 @@ describe("before the first packet", () => {
   });
 });
 
+describe("reports and states", () => {
+  it("that cannot be written are told before the first packet", async () => {
+    const fleet = new FakeFleet(1);
+    for (const options of [{ reportPath: folder }, { junitPath: folder }]) {
+      const error = await failure(run(fleet, options));
+      expect([error.code, error.message]).toEqual(["ERR_SPINN_FILE", `the report ${folder} cannot be written: it is no file`]);
+    }
+    await writeFile(join(folder, "file"), "");
+    expect((await failure(run(fleet, { reportPath: join(folder, "file", "r.json") }))).code).toBe("ERR_SPINN_FILE");
+    expect(fleet.boards[0]!.calls).toEqual([]);
+  });
+
+  it("a place where nothing can be remembered is no reason not to run, unless it was named", async () => {
+    const fleet = new FakeFleet(1);
+    // A file of that name stands in the way, which holds for every user.
+    await writeFile(join(folder, "rack.yaml.state"), "");
+    expect((await run(fleet)).outcome).toBe("done");
+    const named = await run(fleet, { stateFolder: join(folder, "rack.yaml.state") });
+    expect(named.boards[0]).toMatchObject({ outcome: "failed", error: { code: "ERR_SPINN_FILE" } });
+  });
+});
+
 describe("steps that are done once", () => {
+  it("are not done again by a board that goes on, or begins again", async () => {
+    const fleet = new FakeFleet(2);
+    const script: ScriptFor = async (board) => {
+      const { steps, ...rest } = await fromFile(board);
+      return { ...rest, steps: steps.map((step, i) => (i === 0 ? { ...step, once: "bmp" as const } : step)) };
+    };
+    fleet.boards[1]!.before = (call) => {
+      if (call.startsWith("write")) throw new SpinnError("ERR_SPINN_TIMEOUT", "silence");
+    };
+    for (const board of fleet.boards) board.powered = true;
+    await run(fleet, {}, script, fleet.list);
+    const powered = fleet.powered.length;
+    expect(powered).toBe(1);
+    fleet.boards[1]!.before = () => undefined;
+    fleet.boards[0]!.bootSignature += 1;
+    await run(fleet, { resume: true }, script);
+    expect(fleet.powered.length).toBe(1);
+  });
+
   it("for the boards behind a BMP, or for all", async () => {
     const fleet = new FakeFleet(8);
     const script = fromObject({ power: { state: "on", boards: [0, 1], settle: "1ms" }, once: "bmp" }, { sleep: "1ms", once: "fleet" });

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import {
   type FleetBoard,
+  type FleetEvent,
   loadScript,
   parseScript,
   planBringup,
@@ -74,7 +75,7 @@ export const verb: Verb = {
     "bringup lab.yaml --boards rack1 --at-once 8 --junit lab.xml --json # status 0 when all boards are up, 7 when some are not",
     "bringup lab.yaml --boards 'rack1-*,desk' --dry-run # every step of every board, with its values",
   ],
-  statuses: [1, 3, 4, 5, 6, 7, 9],
+  statuses: [1, 3, 4, 5, 6, 7, 9, 74],
   async run(job, command) {
     const options = command.opts<Options>();
     const path = command.args[0];
@@ -164,6 +165,14 @@ async function runMany(
     return ExitStatus.DONE;
   }
   const display = options.ndjson ? undefined : new FleetDisplay(job);
+  const tell = (event: FleetEvent): void => {
+    if (display === undefined) job.result({ event }, () => "", "bringup.event");
+    else display.tell(event);
+    // Told before the reports are written: people see it also where a disk is full.
+    if (event.type === "fleet-end" && display !== undefined) {
+      job.result({ report: event.report }, () => fleetText(job, event.report), "bringup.fleet");
+    }
+  };
   try {
     const report = await runFleet(scriptFor, boards, {
       atOnce: options.atOnce ?? AT_ONCE,
@@ -174,9 +183,8 @@ async function runMany(
       reportPath: options.report,
       junitPath: options.junit,
       signal: job.signal,
-      onProgress: (event) => (display === undefined ? job.result({ event }, () => "", "bringup.event") : display.tell(event)),
+      onProgress: tell,
     });
-    if (!options.ndjson) job.result({ report }, () => fleetText(job, report), "bringup.fleet");
     if (report.outcome === "done") return ExitStatus.DONE;
     const next = "run again with --resume: boards that are up are left alone, the others go on";
     if (report.outcome === "failed") {
