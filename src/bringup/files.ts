@@ -53,7 +53,7 @@ export async function writeWhole(folder: string, name: string, bytes: Uint8Array
     await rename(temporary, path);
     return path;
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new SpinnError("ERR_SPINN_FILE", `${path} cannot be written: ${(error as Error).message}`, {
       hint: "see that the folder may be written to and has room",
       cause: error,

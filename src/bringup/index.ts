@@ -10,14 +10,13 @@ export type { ConditionInput } from "./condition.js";
 export { type BringupBmp, type BringupDevices, type BringupMachine, NETWORK_DEVICES } from "./devices.js";
 export {
   type BoardSource,
-  type FleetBoard,
   type FleetEvent,
   type FleetOptions,
   MAX_REPLACEMENTS,
   planFleet,
   runFleet,
-  type ScriptFor,
 } from "./fleet.js";
+export type { FleetBoard, ScriptFor } from "./fleet-board.js";
 export type { FleetBoardReport, FleetCounts, FleetReport } from "./fleet-report.js";
 export { formatJunit } from "./junit.js";
 export type { JsonSchema } from "./kind.js";
