@@ -10,6 +10,7 @@ import { type FleetBoard, readAll, type ScriptFor } from "./fleet-board.js";
 import { countBoards, type FleetBoardReport, type FleetReport } from "./fleet-report.js";
 import { formatJunit } from "./junit.js";
 import { OnceForAll } from "./once.js";
+import { pause } from "./pause.js";
 import { type Plan, planBringup } from "./plan.js";
 import type { BringupReport } from "./report.js";
 import { type BringupEvent, DONE_EARLIER, isAbort, runBoard, writeReport } from "./run.js";
@@ -136,7 +137,7 @@ class Fleet {
     this.#shelf = shelf;
     this.#scripts = scripts;
     this.#signal = options.signal === undefined ? this.#ends.signal : AbortSignal.any([options.signal, this.#ends.signal]);
-    this.#turns = new Bottleneck.Group({ maxConcurrent: 1, minTime: options.powerSpacingMs ?? 0 });
+    this.#turns = new Bottleneck.Group({ maxConcurrent: 1 });
     this.#scriptName = scripts?.values().next().value?.name ?? this.#scriptName;
   }
 
@@ -147,6 +148,8 @@ class Fleet {
     try {
       await this.#runAll(atOnce);
     } finally {
+      // Ends the rest behind the last turn of a BMP.
+      this.#ends.abort();
       for (const { limiter } of this.#turns.limiters()) await limiter.stop({ dropWaitingJobs: true });
       await this.#turns.disconnect();
     }
@@ -264,7 +267,9 @@ class Fleet {
       signal.addEventListener("abort", onAbort, { once: true });
       const go = async (): Promise<void> => {
         signal.removeEventListener("abort", onAbort);
+        if (signal.aborted) return;
         resolve();
+        await pause(this.#options.powerSpacingMs ?? 0, signal).catch(() => undefined);
       };
       this.#turns.key(bmp).schedule(go).catch(reject);
     });

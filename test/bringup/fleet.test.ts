@@ -61,11 +61,17 @@ describe("a fleet", () => {
     const fleet = new FakeFleet(5);
     let now = 0;
     let most = 0;
+    let bothThere = (): void => undefined;
+    // The first board boots until the second does too.
+    const both = new Promise<void>((resolve) => {
+      bothThere = resolve;
+    });
     for (const board of fleet.boards) {
       board.before = async (call) => {
         if (!call.startsWith("boot")) return;
         most = Math.max(most, ++now);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (now === 2) bothThere();
+        await both;
         now -= 1;
       };
     }
@@ -340,6 +346,24 @@ describe("an aborted fleet", () => {
     await run(fleet);
     await run(fleet, { failFast: true, atOnce: 1 });
     expect(await readdir(join(folder, "rack.yaml.state"))).toEqual(["b0.json"]);
+  });
+
+  it("ends while boards wait for their turn to be switched on", async () => {
+    const fleet = new FakeFleet(3);
+    const stop = new AbortController();
+    const report = await run(fleet, {
+      powerSpacingMs: 3_600_000,
+      signal: stop.signal,
+      onProgress: (event) => {
+        if (event.type === "step-end") stop.abort();
+      },
+    });
+    expect(report.outcome).toBe("aborted");
+    expect(report.boards.map(({ outcome }) => outcome)).toEqual(["aborted", "aborted", "aborted"]);
+    const waiting = "nothing was sent to it";
+    expect(report.boards.map(({ boardNow }) => boardNow)).toEqual(["it is switched on and not booted", waiting, waiting]);
+    expect(fleet.powered.length).toBe(1);
+    expect(fleet.open).toBe(0);
   });
 
   it("before it begins sends nothing", async () => {

@@ -28,8 +28,10 @@ export const power = stepKind({
     }
     if (state === "cycle") await pause(OFF_MS, signal);
     if (state !== "off") {
+      await access.forgetMachine(access.lastKnown);
+      // Last before the command: from here on the next board's rest is counted.
       await access.powerTurn();
-      await access.forgetMachine("it was being switched on");
+      access.lastKnown = "it was being switched on";
       await bmp.powerOn(boards, { delayMs: delay, settleMs: settle, check, signal });
       await access.forgetMachine("it is switched on and not booted");
     }
