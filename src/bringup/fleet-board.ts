@@ -17,6 +17,16 @@ export interface FleetBoard {
 /** The script as it is for one board: its variables in place. */
 export type ScriptFor = (board: FleetBoard) => Script | Promise<Script>;
 
+/**
+ * The script for a board. What it says of a board of its own is left out, but for ports: with the BMP of another board this one would be
+ * switched off and on in the wrong place.
+ */
+export async function scriptOf(scriptFor: ScriptFor, board: FleetBoard): Promise<Script> {
+  const script = await scriptFor(board);
+  const { port, bootPort } = script.board;
+  return { ...script, board: { port, bootPort } };
+}
+
 /** The script of each board, checked with all of its files. What is wrong for all boards is said once. */
 export async function readAll(scriptFor: ScriptFor, boards: readonly FleetBoard[], shelf: FileShelf): Promise<ReadonlyMap<string, Script>> {
   checkBoards(boards);
@@ -25,7 +35,7 @@ export async function readAll(scriptFor: ScriptFor, boards: readonly FleetBoard[
   let hint: string | undefined;
   for (const board of boards) {
     try {
-      const script = await scriptFor(board);
+      const script = await scriptOf(scriptFor, board);
       scripts.set(board.name, script);
       await check(script, { board: board.address }, shelf);
     } catch (error) {

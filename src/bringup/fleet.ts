@@ -6,7 +6,7 @@ import { abortError, checkInteger, SpinnError, throwIfAborted } from "../errors.
 import { bmpKey } from "./board-access.js";
 import type { BringupDevices } from "./devices.js";
 import { checkWritable, type FileShelf } from "./files.js";
-import { type FleetBoard, readAll, type ScriptFor } from "./fleet-board.js";
+import { type FleetBoard, readAll, type ScriptFor, scriptOf } from "./fleet-board.js";
 import { countBoards, type FleetBoardReport, type FleetReport } from "./fleet-report.js";
 import { formatJunit } from "./junit.js";
 import { OnceForAll } from "./once.js";
@@ -221,7 +221,7 @@ class Fleet {
     let report: BringupReport | undefined;
     try {
       throwIfAborted(this.#signal);
-      const script = this.#scripts?.get(board.name) ?? (await this.#scriptFor(board));
+      const script = this.#scripts?.get(board.name) ?? (await scriptOf(this.#scriptFor, board));
       this.#scriptName = script.name;
       const statePath = statePathOf(script, board, options.stateFolder);
       if (statePath !== false) this.#statePaths.add(statePath);

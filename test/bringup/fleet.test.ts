@@ -179,6 +179,16 @@ describe("before the first packet", () => {
     expect(fleet.boards.flatMap(({ calls }) => calls)).toEqual([]);
   });
 
+  it("a script's own board lends nothing but its ports", async () => {
+    const fleet = new FakeFleet(1);
+    const script: ScriptFor = () => bringup({ board: { host: "10.8.8.8", bmp: "10.1.0.0", slot: 5, port: 99 }, steps: [{ power: "on" }] });
+    const stranger = { name: "stranger", address: { host: "10.0.0.1" } };
+    expect((await failure(run(fleet, {}, script, [stranger]))).message).toMatch(/"power on" needs the address of the BMP/);
+    const [plan] = await planFleet(script, fleet.list);
+    expect(plan!.board).toMatchObject({ host: "10.0.0.1", port: 99, slot: 0 });
+    expect(fleet.boards[0]!.calls).toEqual([]);
+  });
+
   it("a plan says what would be done for each board, and sends nothing", async () => {
     const fleet = new FakeFleet(2);
     const scriptFor: ScriptFor = ({ name }) =>
@@ -361,7 +371,7 @@ describe("an aborted fleet", () => {
     expect(report.outcome).toBe("aborted");
     expect(report.boards.map(({ outcome }) => outcome)).toEqual(["aborted", "aborted", "aborted"]);
     const waiting = "nothing was sent to it";
-    expect(report.boards.map(({ boardNow }) => boardNow)).toEqual(["it is switched on and not booted", waiting, waiting]);
+    expect(report.boards.map(({ boardNow }) => boardNow).sort()).toEqual(["it is switched on and not booted", waiting, waiting]);
     expect(fleet.powered.length).toBe(1);
     expect(fleet.open).toBe(0);
   });

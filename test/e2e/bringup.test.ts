@@ -191,6 +191,17 @@ describe("many boards, for CI", () => {
   });
 });
 
+describe("a report that cannot be written", () => {
+  it("in the end: the summary is there, status 74", async () => {
+    // A name so long that the file beside it cannot have one: for every user, and only trying tells.
+    const junit = folder.file(`${"x".repeat(245)}.xml`);
+    const run = await command(["bringup", folder.file("lab.yaml"), ...inventory, "--boards", "rack", "--junit", junit]);
+    expect(run.status).toBe(74);
+    expect(run.stdout).toMatch(/^0 of 2 boards up, 2 failed in /m);
+    expect(run.stderr).toMatch(/x\.xml cannot be written: ENAMETOOLONG/);
+  });
+});
+
 describe("what cannot be meant", () => {
   it.each<[string, (lab: string) => string[], RegExp]>([
     [

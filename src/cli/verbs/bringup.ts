@@ -13,6 +13,7 @@ import {
   type ScriptFor,
   scriptSchema,
 } from "../../bringup/index.js";
+import { SpinnError } from "../../errors.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { addressWords, planHead, planText } from "../bringup-plan.js";
 import { closingLine, Teller } from "../bringup-teller.js";
@@ -165,7 +166,9 @@ async function runMany(
     return ExitStatus.DONE;
   }
   const display = options.ndjson ? undefined : new FleetDisplay(job);
+  let isOver = false;
   const tell = (event: FleetEvent): void => {
+    isOver ||= event.type === "fleet-end";
     if (display === undefined) job.result({ event }, () => "", "bringup.event");
     else display.tell(event);
     // Told before the reports are written: people see it also where a disk is full.
@@ -193,6 +196,11 @@ async function runMany(
     }
     job.terminal.complain(`spinn bringup: interrupted; ${countsLine(report)}; ${next}`);
     return job.signal.reason === "SIGTERM" ? 143 : ExitStatus.INTERRUPTED;
+  } catch (error) {
+    if (!isOver || !(error instanceof SpinnError)) throw error;
+    // The boards are as the summary says: this is no wrong usage any more.
+    job.terminal.complain(job.terminal.paintTalk("bad", `spinn bringup: ${error.message}\n  ${error.hint ?? "the summary is above"}`));
+    return ExitStatus.OUTPUT;
   } finally {
     display?.close();
   }
