@@ -17,6 +17,8 @@ export {
 } from "./connection-file.js";
 export type { Dependency, Jobs } from "./dependency.js";
 export type { Answer, DirectView, Shape, Shaped, ViewOptions } from "./direct-view.js";
+export { Engine, type EngineOptions } from "./engine.js";
+export type { EngineExecute, EngineMethod, EngineTask } from "./engine-request.js";
 export type { EnginesListener, Targets } from "./engine-table.js";
 export type { HubCondition, HubKey, HubQuery, HubRecord } from "./hub-record.js";
 export type { BalancedOptions, LoadBalancedView, StreamOptions } from "./load-balanced-view.js";

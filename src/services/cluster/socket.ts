@@ -11,6 +11,8 @@ export interface SocketPlan {
   readonly kind: "dealer" | "router" | "subscriber" | "publisher";
   /** What it connects to; one, or several at once. */
   readonly addresses: readonly string[];
+  /** How long what was sent may still be on its way after close(); default 0: it is dropped. */
+  readonly lingerMs?: number | undefined;
   /** What the other side knows it by; default ZeroMQ's choice. */
   readonly identity?: string | undefined;
   readonly message: (frames: readonly Uint8Array[]) => void;
@@ -60,12 +62,12 @@ export async function zmqSockets(security: { readonly curveServerKey: string | n
   const curve = pair === undefined ? {} : { curveServerKey, curvePublicKey: pair.publicKey, curveSecretKey: pair.secretKey };
   const classes = { dealer: zmq.Dealer, router: zmq.Router, subscriber: zmq.Subscriber, publisher: zmq.Publisher };
   return (plan) => {
-    const { kind, addresses, identity } = plan;
+    const { kind, addresses, identity, lingerMs = 0 } = plan;
     const [sends, receives] = [kind !== "subscriber", kind !== "publisher"];
-    // Linger 0: what was not sent when the client closes must not keep the process. No limits in the library: it would drop in silence.
+    // No limits in the library: it would drop in silence.
     const limits = { ...(sends ? { sendHighWaterMark: 0 } : {}), ...(receives ? { receiveHighWaterMark: 0 } : {}) };
     const name = identity === undefined ? {} : { routingId: identity };
-    const socket = new classes[kind]({ linger: 0, ...limits, ...name, ...HEARTBEATS, ...curve });
+    const socket = new classes[kind]({ linger: lingerMs, ...limits, ...name, ...HEARTBEATS, ...curve });
     let closed = false;
     let sending = false;
     let unsent: (readonly Uint8Array[])[] = [];
@@ -90,12 +92,13 @@ export async function zmqSockets(security: { readonly curveServerKey: string | n
         const batch = unsent;
         unsent = [];
         for (const frames of batch) {
-          if (closed) return;
+          if (closed && lingerMs === 0) return;
           await socket.send(frames);
           waiting -= 1;
         }
       }
       sending = false;
+      if (closed) socket.close();
     };
     if (receives) receive().catch(fail);
     return {
@@ -110,9 +113,10 @@ export async function zmqSockets(security: { readonly curveServerKey: string | n
         if (!sending) flush().catch(fail);
       },
       close() {
+        if (closed) return;
         closed = true;
-        unsent.length = 0;
-        socket.close();
+        // What is being sent closes the socket behind it, where it may linger.
+        if (lingerMs === 0 || !sending) socket.close();
       },
     };
   };
