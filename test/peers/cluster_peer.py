@@ -24,6 +24,8 @@ def serve(engines, options):
             command = [sys.executable, "-m", module, *arguments]
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
+        # Stopped by a signal, it must still stop what it started.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         children = [start("ipyparallel.controller", "--ip=127.0.0.1", "--HeartMonitor.period=500", *options)]
         try:
             while not all(os.path.exists(name) and os.path.getsize(name) for name in files.values()):
@@ -111,7 +113,7 @@ def measure(path, tasks):
         return per_second(lambda: [result.get() for result in [send(i) for i in range(count)]], count)
 
     views = [client[number] for number in client.ids]
-    rounds = max(20, tasks // 10)
+    rounds = max(20, tasks // 3)
     out = {
         "mux_apply_round_trips_per_s": per_second(lambda: [one.apply_sync(os.getpid) for _ in range(rounds)], rounds),
         "mux_execute_round_trips_per_s": per_second(lambda: [one.execute("1", silent=True).get() for _ in range(rounds)], rounds),

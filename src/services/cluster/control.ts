@@ -50,7 +50,7 @@ export class EngineControl implements TaskControl {
     // An engine answers only when it is free: what counts is the task's end.
     void this.abort([task], { timeoutMs }).catch(() => {});
     let interruptedAt = Number.NEGATIVE_INFINITY;
-    for (;;) {
+    for (let looks = 0; ; looks += 1) {
       const outcome = ended();
       if (outcome !== undefined) {
         if (!outcome.ok && outcome.error.code === "ERR_SPINN_ABORTED") return "dropped before it started";
@@ -59,8 +59,9 @@ export class EngineControl implements TaskControl {
       const now = performance.now();
       if (now > deadline) break;
       const { engineId } = task.metadata;
-      // Not before it is seen to run: an interrupt meets whatever the engine runs, others' tasks too.
-      if (task.isRunning && engineId !== null && this.#engines.has(engineId) && now - interruptedAt > AGAIN_MS) {
+      // Not before it is seen to run: an interrupt meets whatever the engine runs, others' tasks too. And not at the first look: the aborts of
+      // what is cancelled together shall be there before the engine is free.
+      if (looks > 0 && task.isRunning && engineId !== null && this.#engines.has(engineId) && now - interruptedAt > AGAIN_MS) {
         interruptedAt = now;
         void this.ask([engineId], "signal_request", { sig: "SIGINT" }, { timeoutMs }).catch(() => {});
       }

@@ -262,7 +262,7 @@ describe("a result", () => {
     const [running, waiting] = controller.sent.splice(0);
     busy(controller, running!);
     const cancelled = result.cancel();
-    await turn();
+    while (!controller.sent.some(({ type }) => type === "signal_request")) await turn();
     const asked = controller.sent.map(({ port, type, idents }) => [port, type, idents[0]]);
     expect(asked).toContainEqual(["control", "abort_request", UUIDS[1]]);
     expect(asked).toContainEqual(["control", "signal_request", UUIDS[0]]);
