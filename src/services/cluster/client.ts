@@ -1,14 +1,14 @@
 import { userInfo } from "node:os";
-import { abortError, checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
+import { checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
 import { AsyncResult, type WaitOptions } from "./async-result.js";
 import { applyMessage, type Caller, type ExecuteOptions, type Execution, executeMessage, expiry, type Plan, submitAll } from "./call.js";
 import { type ConnectOptions, openConnection } from "./connect.js";
 import { EngineControl } from "./control.js";
-import { type Jobs, msgIdsOf } from "./dependency.js";
 import { DirectView, type ViewOptions } from "./direct-view.js";
 import { type EnginesListener, EngineTable, type Targets } from "./engine-table.js";
 import { Hub } from "./hub.js";
 import type { HubKey, HubQuery, HubRecord } from "./hub-record.js";
+import { type JobsOrPlaces, msgIdsIn } from "./jobs.js";
 import { Ledger, TASK_MS } from "./ledger.js";
 import { Link } from "./link.js";
 import { type BalancedOptions, LoadBalancedView } from "./load-balanced-view.js";
@@ -43,9 +43,6 @@ export interface ShutdownOptions {
   /** The controller as well, after all engines; the client is closed then. Default false. */
   readonly hub?: boolean | undefined;
 }
-
-/** Tasks as results, by number, or by place in `history` (-1 is the last). */
-export type JobsOrPlaces = Jobs | number | readonly (AsyncResult<unknown> | string | number)[];
 
 const MIB = 1024 * 1024;
 
@@ -313,26 +310,18 @@ export class Client<B extends boolean = false> {
 
   /** Until there are `count` engines. Throws `ERR_SPINN_TIMEOUT` (default after 60 s), `ERR_SPINN_ABORTED`, and what ended the client. */
   waitForEngines(count: number, { timeoutMs = 60_000, signal }: WaitOptions = {}): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: SpinnError): void => {
-        stop();
-        this.#endListeners.delete(settle);
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const onAbort = (): void => settle(abortError(signal!));
-      const late = (): void => settle(new SpinnError("ERR_SPINN_TIMEOUT", `${this.length} of ${count} engines within ${timeoutMs} ms`));
-      const stop = this.#engines.listen((ids) => {
-        if (ids.length >= count) settle();
-      });
-      const timer = setTimeout(late, timeoutMs);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#endListeners.add(settle);
-      if (this.#over !== undefined) settle(this.#over);
-      else if (signal?.aborted) onAbort();
-      else if (this.length >= count) settle();
+    if (this.#over !== undefined) return Promise.reject(this.#over);
+    if (this.length >= count) return Promise.resolve();
+    const stops: (() => void)[] = [];
+    const enough = new Promise<void>((resolve, reject) => {
+      stops.push(
+        this.onEngines((ids) => ids.length >= count && resolve()),
+        this.onEnd(reject),
+      );
+    });
+    const late = (): SpinnError => new SpinnError("ERR_SPINN_TIMEOUT", `${this.length} of ${count} engines within ${timeoutMs} ms`);
+    return orLater(enough, { timeoutMs, signal }, late).finally(() => {
+      for (const stop of stops) stop();
     });
   }
 
@@ -396,13 +385,6 @@ export class Client<B extends boolean = false> {
   }
 
   #msgIds(jobs: JobsOrPlaces): string[] {
-    if (typeof jobs !== "number" && !Array.isArray(jobs)) return msgIdsOf(jobs as Jobs);
-    const list = (typeof jobs === "number" ? [jobs] : jobs) as readonly (AsyncResult<unknown> | string | number)[];
-    return list.flatMap((job) => {
-      if (typeof job !== "number") return msgIdsOf(job);
-      const msgId = this.history.at(job);
-      if (msgId !== undefined) return [msgId];
-      throw new SpinnError("ERR_SPINN_ARGUMENT", `the history has ${this.history.length} tasks and none at ${job}`);
-    });
+    return msgIdsIn(jobs, this.history);
   }
 }

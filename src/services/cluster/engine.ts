@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { abortError, checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
+import { checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
 import { connectionFilePath, type EngineConnection, parseEngineConnection, readEngineFile } from "./connection-file.js";
 import { answerTo, type EngineExecute, type EngineMethod, type EngineTask } from "./engine-request.js";
+import { Heartbeat } from "./heartbeat.js";
 import { type ClusterMessage, type Json, MessageCodec } from "./message.js";
 import { type ClusterSocket, type OpenSocket, type SocketPlan, zmqSockets } from "./socket.js";
+import { orLater } from "./wait.js";
 
 export interface EngineOptions {
   /** Path of `ipcontroller-engine.json`, or the object that is in it; default the file of `profile` and `cluster`. */
@@ -35,8 +37,8 @@ export interface EngineOptions {
 
 /** Aborted tasks that have not come yet, whose numbers are remembered. */
 const MAX_ABORTED = 10_000;
-/** Heartbeats that a controller may miss: as many as it allows an engine. */
-const BEATS = 10;
+/** Between two heartbeats, where the controller does not say: its default since 0.13. */
+const PERIOD_MS = 3000;
 /** For the goodbye to go out: without it the controller needs ten heartbeats to notice. */
 const LINGER_MS = 1000;
 
@@ -68,12 +70,8 @@ export class Engine {
   #running: { readonly stop: AbortController; readonly request: ClusterMessage | undefined } | undefined;
   #id = -1;
   #count = 0;
-  #beats = 0;
-  #beat: () => void = () => {};
-  #silence: NodeJS.Timeout | undefined;
-  #periodMs = 3000;
+  #heart: Heartbeat | undefined;
   #isOver = false;
-  #dropped = 0;
   #resolveEnded!: (error: SpinnError | undefined) => void;
   #registered: (reply: ClusterMessage) => void = () => {};
 
@@ -128,7 +126,7 @@ export class Engine {
 
   /** Messages that could not be read: wrong signature, no JSON. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#codec.dropped;
   }
 
   /** Leaves the controller. What runs is interrupted, what waits is never answered by this engine. Idempotent. */
@@ -143,9 +141,12 @@ export class Engine {
   }
 
   async #register(): Promise<void> {
-    const { timeoutMs = 10_000, id, signal } = this.#options;
+    const { timeoutMs = 10_000, id } = this.#options;
     const { addresses, broadcast } = this.#connection;
-    const hears = (take: (message: ClusterMessage) => void) => (frames: readonly Uint8Array[]) => this.#read(frames, take);
+    const hears = (take: (message: ClusterMessage) => void) => (frames: readonly Uint8Array[]) => {
+      const message = this.#codec.receive(frames);
+      if (message !== undefined && !this.#isOver) take(message);
+    };
     this.#connect("registration", {
       kind: "dealer",
       addresses: [addresses.registration],
@@ -155,7 +156,7 @@ export class Engine {
       this.#registered = resolve;
     });
     this.#send("registration", "registration_request", { content: { uuid: this.uuid, ...(id === undefined ? {} : { id }) } });
-    const { content } = await this.#within(registered, timeoutMs, "register", signal);
+    const { content } = await this.#within(registered, timeoutMs, "register with");
     if (content["status"] !== "ok" || typeof content["id"] !== "number") {
       throw new SpinnError(
         "ERR_SPINN_REFUSED",
@@ -163,7 +164,7 @@ export class Engine {
       );
     }
     this.#id = content["id"];
-    if (typeof content["hb_period"] === "number") this.#periodMs = content["hb_period"];
+    const periodMs = typeof content["hb_period"] === "number" ? content["hb_period"] : PERIOD_MS;
     const leaf = broadcast.length === 0 ? [] : [broadcast[this.#id % broadcast.length]!];
     this.#connect("shell", {
       kind: "router",
@@ -172,16 +173,17 @@ export class Engine {
     });
     this.#connect("control", { kind: "router", addresses: [addresses.control], message: hears((message) => this.#takeControl(message)) });
     this.#connect("iopub", { kind: "publisher", addresses: [addresses.iopub], message: () => {} });
-    const beating = new Promise<void>((resolve) => {
-      this.#beat = () => {
-        this.#beats += 1;
-        if (this.#beats >= 2) resolve();
-      };
-    });
     this.#connect("hb_pong", { kind: "dealer", addresses: [addresses.hb_pong], message: () => {} });
-    this.#connect("hb_ping", { kind: "subscriber", addresses: [addresses.hb_ping], message: (frames) => this.#answerBeat(frames) });
-    this.#listenForSilence();
-    await this.#within(beating, timeoutMs + 2 * this.#periodMs, "hear two heartbeats from", signal);
+    const heart = new Heartbeat({
+      periodMs,
+      answer: (frames) => this.#sockets.get("hb_pong")!.send(frames),
+      isAlive: () => !this.#isOver && this.#options.isAlive?.() !== false,
+      silent: (waitMs) =>
+        this.#end(new SpinnError("ERR_SPINN_INCOMPLETE", `no heartbeat from the controller for ${waitMs} ms: it went away`)),
+    });
+    this.#heart = heart;
+    this.#connect("hb_ping", { kind: "subscriber", addresses: [addresses.hb_ping], message: (frames) => heart.take(frames) });
+    await this.#within(heart.heard, timeoutMs + 2 * periodMs, "hear two heartbeats from");
   }
 
   #connect(name: string, plan: Omit<SocketPlan, "error" | "identity">): void {
@@ -191,53 +193,13 @@ export class Engine {
     this.#sockets.set(name, this.#open({ ...plan, error, lingerMs: LINGER_MS, identity: isNamed ? this.uuid : undefined }));
   }
 
-  async #within<T>(promise: Promise<T>, timeoutMs: number, what: string, signal: AbortSignal | undefined): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    let onAbort = (): void => {};
-    const late = new Promise<never>((_, reject) => {
-      const error = new SpinnError(
-        "ERR_SPINN_TIMEOUT",
-        `the engine could not ${what} the controller at ${this.#connection.addresses.registration} within ${timeoutMs} ms`,
-        {
-          hint: "a controller that is gone, the file of another one (wrong key), or isAlive() that says no",
-        },
-      );
-      timer = setTimeout(() => reject(error), timeoutMs);
-      onAbort = () => reject(abortError(signal!));
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    }
-  }
-
-  #read(frames: readonly Uint8Array[], take: (message: ClusterMessage) => void): void {
-    let message: ClusterMessage;
-    try {
-      message = this.#codec.decode(frames);
-    } catch {
-      this.#dropped += 1;
-      return;
-    }
-    if (!this.#isOver) take(message);
-  }
-
-  #answerBeat(frames: readonly Uint8Array[]): void {
-    this.#listenForSilence();
-    if (this.#isOver || this.#options.isAlive?.() === false) return;
-    this.#sockets.get("hb_pong")?.send(frames);
-    this.#beat();
-  }
-
-  /** A controller that is gone sends no more heartbeats; nothing else would tell. */
-  #listenForSilence(): void {
-    clearTimeout(this.#silence);
-    const waitMs = Math.max(BEATS * this.#periodMs, 10_000);
-    const gone = new SpinnError("ERR_SPINN_INCOMPLETE", `no heartbeat from the controller for ${waitMs} ms: it went away`);
-    this.#silence = setTimeout(() => this.#end(gone), waitMs);
+  #within<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+    const where = this.#connection.addresses.registration;
+    const late = (): SpinnError =>
+      new SpinnError("ERR_SPINN_TIMEOUT", `the engine could not ${what} the controller at ${where} within ${timeoutMs} ms`, {
+        hint: "a controller that is gone, the file of another one (wrong key), or isAlive() that says no",
+      });
+    return orLater(promise, { timeoutMs, signal: this.#options.signal }, late);
   }
 
   #takeRequest(request: ClusterMessage): void {
@@ -396,7 +358,7 @@ export class Engine {
   #end(error: SpinnError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#silence);
+    this.#heart?.close();
     this.#running?.stop.abort("the engine ends");
     this.#queue.length = 0;
     for (const socket of this.#sockets.values()) socket.close();

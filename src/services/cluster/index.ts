@@ -2,7 +2,7 @@ export { type Call, Keywords, kw } from "./apply-message.js";
 export { type NumericArray, ShapedArray } from "./array-value.js";
 export { type Arrival, AsyncResult, type Cancelled, type CancelOptions, type WaitOptions } from "./async-result.js";
 export type { ExecuteOptions, Execution } from "./call.js";
-export { Client, type ClientOptions, type JobsOrPlaces, type ShutdownOptions } from "./client.js";
+export { Client, type ClientOptions, type ShutdownOptions } from "./client.js";
 export {
   type ClusterConnection,
   type ClusterPort,
@@ -21,6 +21,7 @@ export { Engine, type EngineOptions } from "./engine.js";
 export type { EngineExecute, EngineMethod, EngineTask } from "./engine-request.js";
 export type { EnginesListener, Targets } from "./engine-table.js";
 export type { HubCondition, HubKey, HubQuery, HubRecord } from "./hub-record.js";
+export type { JobsOrPlaces } from "./jobs.js";
 export type { BalancedOptions, LoadBalancedView, StreamOptions } from "./load-balanced-view.js";
 export { type ClusterMessage, type Json, MessageCodec, type MessageHeader } from "./message.js";
 export type { Metadata, TaskOutput } from "./metadata.js";

@@ -55,7 +55,6 @@ export class Link {
   #over: SpinnError | undefined;
   #away: NodeJS.Timeout | undefined;
   #wasUp = false;
-  #dropped = 0;
 
   constructor(connection: ClusterConnection, options: LinkOptions) {
     this.#options = options;
@@ -77,7 +76,7 @@ export class Link {
 
   /** Messages that could not be read: wrong signature, no JSON. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#codec.dropped;
   }
 
   /** Whether the Hub's socket was ever connected; of ZeroMQ sockets only. */
@@ -137,13 +136,8 @@ export class Link {
   }
 
   #receive(port: ClusterPort, frames: readonly Uint8Array[]): void {
-    let message: ClusterMessage;
-    try {
-      message = this.#codec.decode(frames);
-    } catch {
-      this.#dropped += 1;
-      return;
-    }
+    const message = this.#codec.receive(frames);
+    if (message === undefined) return;
     this.#options.trace?.("in", port, message);
     // By the request alone: the scheduler answers an execute_request with an apply_reply, and a nanny with "_request".
     const parent = message.parentHeader["msg_id"];
@@ -154,7 +148,7 @@ export class Link {
   }
 
   #noAnswer(type: string, timeoutMs: number): SpinnError {
-    const refused = this.#dropped > 0 ? `; ${this.#dropped} messages came that another key had signed, or none` : "";
+    const refused = this.dropped > 0 ? `; ${this.dropped} messages came that another key had signed, or none` : "";
     return new SpinnError("ERR_SPINN_TIMEOUT", `no reply to ${type} within ${timeoutMs} ms${refused}`, { hint: SILENCE });
   }
 
