@@ -30,8 +30,11 @@ export function lengthOf(sequences: readonly Sequence[]): number {
 export function joined(values: readonly unknown[]): unknown[] | NumericArray | ShapedArray {
   if (values.every((value) => Array.isArray(value))) return values.flat(1);
   const parts = values.map((value) => (value instanceof ShapedArray ? value.data : value) as NumericArray);
+  // One dimension is a typed array alone: its rows are of nothing more.
+  const rowShapes = values.map((value) => (value instanceof ShapedArray ? value.shape.slice(1).join() : "row"));
   const [first] = parts;
-  if (first === undefined || !parts.every((piece) => ArrayBuffer.isView(piece) && piece.constructor === first.constructor)) {
+  const isOneKind = parts.every((piece) => ArrayBuffer.isView(piece) && piece.constructor === first?.constructor);
+  if (first === undefined || !isOneKind || new Set(rowShapes).size > 1) {
     throw new SpinnError("ERR_SPINN_ARGUMENT", "the engines' values cannot be joined: they must all be lists, or all arrays of one kind");
   }
   const all = new (first.constructor as new (length: number) => NumericArray)(parts.reduce((length, piece) => length + piece.length, 0));
@@ -40,10 +43,9 @@ export function joined(values: readonly unknown[]): unknown[] | NumericArray | S
     all.set(piece as never, at);
     at += piece.length;
   }
-  const [shaped] = values;
-  if (!(shaped instanceof ShapedArray)) return all;
-  const rows = values.reduce<number>((sum, value) => sum + ((value as ShapedArray).shape?.[0] ?? 0), 0);
-  return new ShapedArray(all, [rows, ...shaped.shape.slice(1)]);
+  const shapes = values.flatMap((value) => (value instanceof ShapedArray ? [value.shape] : []));
+  if (shapes.length === 0) return all;
+  return new ShapedArray(all, [shapes.reduce((rows, shape) => rows + (shape[0] ?? 0), 0), ...shapes[0]!.slice(1)]);
 }
 
 function part(sequence: Sequence, from: number, to: number): Sequence {

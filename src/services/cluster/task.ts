@@ -42,6 +42,8 @@ export class Task {
   /** Of the call that sent it, and of each that asked for its result again. */
   readonly #outputs: CallOutput[];
   #state: "sent" | "running" | "idle" = "sent";
+  /** The engine that was idle last. */
+  #idleOn: unknown;
   #outcome: Outcome | undefined;
   #resolve!: (outcome: Outcome) => void;
   #completeOutput!: () => void;
@@ -91,10 +93,11 @@ export class Task {
 
   /** Takes a message of the output channel. */
   takeOutput({ header, metadata, content }: ClusterMessage): void {
-    this.#ranOn(metadata["engine"]);
+    // What comes late may be of an engine that tried before the one that answered.
+    if (this.#outcome === undefined) this.#ranOn(metadata["engine"]);
     const type = header["msg_type"];
     const known = this.metadata;
-    if (type === "status") this.#takeState(content["execution_state"]);
+    if (type === "status") this.#takeState(content["execution_state"], metadata["engine"]);
     else if (type === "stream") this.#takeStream(content["name"], content["text"]);
     else if (type === "execute_input" && typeof content["code"] === "string") known.executeInput = content["code"];
     else if (type === "error") known.error = content;
@@ -120,7 +123,7 @@ export class Task {
     for (const buffer of buffers) this.sizeBytes += buffer.length;
     this.#finish(content, () => this.#plan.read(reply));
     // What was aborted or never started has no output; the scheduler's own replies do not say when they started.
-    if (content["status"] === "aborted" || this.#state === "idle" || known.started === null) this.#complete();
+    if (content["status"] === "aborted" || this.#isSilent || known.started === null) this.#complete();
   }
 
   /** Takes what the Hub remembers of a task that has ended. */
@@ -179,12 +182,18 @@ export class Task {
     for (const log of [stdout, stderr]) log.end(this, this.metadata.engineId);
   }
 
-  #takeState(state: unknown): void {
-    if (state === "busy") this.#state = "running";
+  #takeState(state: unknown, engine: unknown): void {
+    if (state === "busy" && this.#outcome === undefined) this.#state = "running";
     else if (state === "idle") {
       this.#state = "idle";
-      this.endOutput();
+      this.#idleOn = engine;
+      if (this.#isSilent) this.endOutput();
     }
+  }
+
+  /** The engine that answered has said that it is done: one that tried before does not count. */
+  get #isSilent(): boolean {
+    return this.#state === "idle" && (this.#idleOn === undefined || this.#idleOn === this.metadata.engineUuid);
   }
 
   #takeStream(name: unknown, text: unknown): void {
