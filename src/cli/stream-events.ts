@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { EIEIOConnection, UDPConnection } from "../connections/index.js";
+import { type DatagramChannel, EIEIOConnection, UDPConnection } from "../connections/index.js";
 import {
+  type DatagramPort,
   type EventFrame,
   eventFrameToJson,
   FrameFileWriter,
@@ -12,7 +13,7 @@ import {
   RasterPlot,
 } from "../services/stream/index.js";
 import { SCP_PORT } from "../wire/index.js";
-import { chooseBoard } from "./board.js";
+import { type ChosenBoard, chooseBoard } from "./board.js";
 import { writeOutputFile } from "./file.js";
 import { formatBytes, formatDuration, plural } from "./format.js";
 import type { Job } from "./job.js";
@@ -60,13 +61,16 @@ export async function streamEvents(job: Job, command: Command, options: EventStr
     if (options.ndjson) throw usage("--raster and --ndjson both want stdout");
   }
   await checkOut(options);
-  const { host, port = SCP_PORT } = await chooseBoard(job, command);
-  if (options.svg === undefined) return await run(job, host, port, keyMap, undefined, options);
+  const board = await chooseBoard(job, command);
+  const { host } = board;
+  if (board.open !== undefined && options.listen !== undefined)
+    throw usage("--listen and --via: the board sends to the controller, not here");
+  if (options.svg === undefined) return await run(job, board, keyMap, undefined, options);
   const plot = new RasterPlot(keyMap, { title: `Live events of ${host}` });
   let status: number = ExitStatus.DONE;
   // The picture is written on Ctrl-C too, so the interrupt is looked at behind it.
   await writeOutputFile(options.svg, async () => {
-    status = await run(job, host, port, keyMap, plot, options);
+    status = await run(job, board, keyMap, plot, options);
     return new TextEncoder().encode(plot.toSVG());
   });
   job.signal.throwIfAborted();
@@ -75,16 +79,15 @@ export async function streamEvents(job: Job, command: Command, options: EventStr
 
 async function run(
   job: Job,
-  host: string,
-  port: number,
+  board: ChosenBoard,
   keyMap: KeyMap | undefined,
   plot: RasterPlot | undefined,
   options: EventStreamOptions,
 ): Promise<number> {
   const { tag = 1 } = options;
   const lines = options.ndjson === true || !(options.out !== undefined || options.raster || options.svg !== undefined);
-  const { address, own } = await wayTo(host, port, job.signal);
-  const connection = await EIEIOConnection.open({ localHost: own, localPort: options.listen, signal: job.signal });
+  const { host, port = SCP_PORT } = board;
+  const { address, local, connection } = await portTo(job, board, options);
   const set = liveTag(connection, address, tag, {
     port,
     attempts: TAG_ATTEMPTS,
@@ -95,7 +98,7 @@ async function run(
     ...(options.listen === undefined ? { setTag: (signal) => set(AbortSignal.any([signal, job.signal])) } : {}),
   });
   if (options.listen === undefined) job.leftBehind = `tag ${tag} of ${host} points at this computer until somebody sets it anew`;
-  job.say(`listening on ${connection.local} for events of ${host}${options.listen === undefined ? `, tag ${tag}` : ""}`);
+  job.say(`listening ${local} for events of ${host}${options.listen === undefined ? `, tag ${tag}` : ""}`);
   await using file = options.out === undefined ? undefined : await FrameFileWriter.forEvents(options.out, fileOptions(options));
   const screen = options.raster ? new RasterScreen(job.terminal, keyMap!) : undefined;
   const outcome = await follow<EventFrame>(job, options, {
@@ -118,6 +121,26 @@ async function run(
   const enough = outcome.end === "count" || outcome.end === "reader" || options.count === undefined;
   if (!enough && !job.signal.aborted) job.say(`${plural(options.count!, "event")} were asked for`);
   return enough ? ExitStatus.DONE : ExitStatus.NO;
+}
+
+/** Where events come in: a socket of our own, or a channel of the controller, whose address the board is told then. */
+async function portTo(job: Job, { host, port = SCP_PORT, open }: ChosenBoard, options: EventStreamOptions) {
+  if (open !== undefined) {
+    const channel = await open(host, port, { signal: job.signal });
+    return { address: host, local: "through the controller", connection: portOver(channel, { address: host, port }) };
+  }
+  const { address, own } = await wayTo(host, port, job.signal);
+  const connection = await EIEIOConnection.open({ localHost: own, localPort: options.listen, signal: job.signal });
+  return { address, local: `on ${connection.local}`, connection };
+}
+
+/** A port whose only peer is at the other end of a channel. */
+function portOver(channel: DatagramChannel, from: { readonly address: string; readonly port: number }): DatagramPort {
+  return {
+    onMessage: (listener) => channel.subscribe({ onDatagram: (datagram) => listener(datagram, from) }),
+    send: async (datagram) => channel.send(datagram),
+    close: () => channel.close(),
+  };
 }
 
 /** The board's IPv4 address, and which of our own addresses leads to it: only there is listened. Nothing is sent. */

@@ -9,7 +9,8 @@ interface More {
   readonly cause?: unknown;
 }
 
-const UNKNOWN_OUTCOME = "It may or may not have been executed, and doing it twice could do harm: look at the board's state before trying again.";
+const UNKNOWN_OUTCOME =
+  "It may or may not have been executed, and doing it twice could do harm: look at the board's state before trying again.";
 
 /** How requests of one connection fail, in words: what was asked, what was tried, what came of it, what to do next. */
 export class Failures {
@@ -73,9 +74,10 @@ export class Failures {
     return this.#error("ERR_SPINN_UNREACHABLE", cause.message, slot.request, { cause, hint: cause.hint });
   }
 
-  /** The way to the board is gone, with the request under way. */
+  /** The way to the board is gone, with the request under way. What it has refused to carry was not executed. */
   lost(cause: SpinnError, slot: Slot): SpinnError {
-    if (slot.request!.repeatable) return this.#error(cause.code, cause.message, slot.request, { cause, hint: cause.hint });
+    if (slot.request!.repeatable || cause.code === "ERR_SPINN_REFUSED")
+      return this.#error(cause.code, cause.message, slot.request, { cause, hint: cause.hint });
     return this.#error("ERR_SPINN_OUTCOME_UNKNOWN", cause.message, slot.request, { cause, hint: UNKNOWN_OUTCOME });
   }
 

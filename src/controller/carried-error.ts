@@ -28,16 +28,21 @@ export function restored(error: unknown): unknown {
     return error.remoteClass === "TypeError" ? new SpinnError("ERR_SPINN_ARGUMENT", error.remoteMessage, { cause: error }) : error;
   }
   try {
-    const { code, message, hint, board, request, return_code: returnCode } = JSON.parse(line.slice(MARK.length)) as Partial<PlainError>;
-    if (typeof code !== "string" || !code.startsWith("ERR_SPINN_") || typeof message !== "string") return error;
-    return new SpinnError(code as SpinnErrorCode, message, {
-      hint: hint ?? undefined,
-      board: board ?? undefined,
-      request: request ?? undefined,
-      returnCode: returnCode ?? undefined,
-      cause: error,
-    });
+    return errorOf(JSON.parse(line.slice(MARK.length)), error) ?? error;
   } catch {
     return error;
   }
+}
+
+/** The error that plain data tell of; `undefined` for data that do not. */
+export function errorOf(data: unknown, cause?: unknown): SpinnError | undefined {
+  const { code, message, hint, board, request, return_code: returnCode } = (data ?? {}) as Partial<PlainError>;
+  if (typeof code !== "string" || !code.startsWith("ERR_SPINN_") || typeof message !== "string") return undefined;
+  return new SpinnError(code as SpinnErrorCode, message, {
+    hint: hint ?? undefined,
+    board: board ?? undefined,
+    request: request ?? undefined,
+    returnCode: returnCode ?? undefined,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -37,7 +37,7 @@ describe("a served controller", () => {
     const { machine, served } = await serve("127.87.21.1");
     const client = await Client.connect("127.0.0.1", served.port, { target: null });
     closers.push(() => client.close());
-    expect(client.getRpcId().targets).toEqual(["board", "runs"]);
+    expect(client.getRpcId().targets).toEqual(["board", "datagrams", "runs"]);
     await client.selectRpcTarget("board");
     expect(await client.call("ping")).toBe(true);
     const { methods } = (await client.getRpcMethodList()) as { methods: Record<string, [Record<string, unknown>, string]> };

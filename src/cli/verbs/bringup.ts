@@ -1,9 +1,20 @@
-import { type BringupEvent, type BringupReport, loadScript, runBringup, type StepReport } from "../../bringup/index.js";
+import {
+  type BringupDevices,
+  type BringupEvent,
+  type BringupReport,
+  loadScript,
+  runBringup,
+  type StepReport,
+} from "../../bringup/index.js";
+import type { OpenChannel } from "../../connections/index.js";
+import type { RemoteNetwork } from "../../controller/index.js";
+import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { formatDuration } from "../format.js";
 import { readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
 import { usage } from "../usage.js";
+import { addViaOption, openNetwork, viaOf } from "../via.js";
 
 interface Options {
   readonly host?: string;
@@ -16,11 +27,12 @@ interface Options {
   readonly resume?: boolean;
   readonly dryRun?: boolean;
   readonly ndjson?: boolean;
+  readonly via?: string;
 }
 
 export const verb: Verb = {
   configure: (command) =>
-    void command
+    void addViaOption(command, "else this computer's own network")
       .argument("<script>", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
@@ -47,10 +59,14 @@ export const verb: Verb = {
       });
       return;
     }
-    const board = await boardOf(options, script.board.host);
+    // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST.
+    const via = script.board.host !== undefined && options.via === undefined ? undefined : await viaOf(command, ["host", "bmp"]);
+    const network = via === undefined ? undefined : await openNetwork(job, via);
+    const board = await boardOf(options, script.board.host ?? network?.board.host);
     const teller = new Teller(job, options.ndjson === true);
     const report = await runBringup(script, {
-      board,
+      board: network === undefined ? board : { ...addressOf(network), ...given(board) },
+      ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
       signal: job.signal,
       onProgress: (event) => teller.tell(event),
       ...(options.output === undefined ? {} : { outputFolder: options.output }),
@@ -72,6 +88,21 @@ async function boardOf(options: Options, inScript: string | undefined) {
     port: options.port ?? board?.port,
     bootPort: options.bootPort,
     bmp: bmp === undefined ? undefined : { host: bmp.host, port: bmp.port },
+  };
+}
+
+const addressOf = ({ board, bootPort, bmp }: RemoteNetwork) => ({ ...board, bootPort, bmp });
+
+function given<T extends object>(members: T): Partial<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/** Boards at the other end of a way. */
+function devicesOver(open: OpenChannel): BringupDevices {
+  return {
+    connect: (options) => Transceiver.connect({ ...options, open }),
+    connectBmp: (options) => BMPTransceiver.connect({ ...options, open }),
+    boot: (image, options) => Transceiver.boot(image, { ...options, open }),
   };
 }
 

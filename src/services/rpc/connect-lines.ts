@@ -2,11 +2,11 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { abortError, SpinnError, throwIfAborted } from "../../errors.js";
 import { LineSocket } from "./line-socket.js";
-import { clientTlsOptions, type TlsIdentity } from "./tls-identity.js";
+import { clientTlsOptions, type TlsClientIdentity } from "./tls-identity.js";
 
 export interface ConnectOptions {
   /** Plain TCP when left out. */
-  readonly tls?: TlsIdentity | undefined;
+  readonly tls?: TlsClientIdentity | undefined;
   /** For the connection and each step of the handshake; default 10 000 ms. */
   readonly connectTimeoutMs?: number | undefined;
   /** Idle time before TCP asks whether the other side still lives; 0 is never. Default 30 000 ms. */
@@ -25,7 +25,7 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 export async function connectLines(host: string, port: number, firstLines: string, options: ConnectOptions): Promise<LineSocket> {
   const { tls, signal, connectTimeoutMs = CONNECT_TIMEOUT_MS, keepAliveMs = 30_000, maxLineBytes = 128 * 1024 * 1024 } = options;
   throwIfAborted(signal);
-  const socket: Socket = tls ? connectTls({ host, port, ...clientTlsOptions(tls) }) : connectTcp({ host, port });
+  const socket: Socket = tls ? connectTls({ host, port, ...clientTlsOptions(host, tls) }) : connectTcp({ host, port });
   await new Promise<void>((resolve, reject) => {
     const settle = (error?: SpinnError): void => {
       clearTimeout(timer);

@@ -20,5 +20,5 @@ export { IncompatibleServer, RemoteError } from "./remote-error.js";
 export { connectGlobalRpc, type GlobalRpcOptions, REXEC_SUFFIX, type RemoteExecOptions, RemoteExecServer } from "./remote-exec.js";
 export { RpcServer, type RpcServerOptions, simpleServerLoop, type TargetFactory } from "./server.js";
 export { TCPServer, type TCPServerOptions } from "./tcp-server.js";
-export type { TlsIdentity } from "./tls-identity.js";
+export type { TlsClientIdentity, TlsServerIdentity } from "./tls-identity.js";
 export { Complex, Fraction, float, isPlainObject, OrderedDict, PyFloat, Slice, setMember, Tuple, tuple } from "./value.js";

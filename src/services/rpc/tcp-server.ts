@@ -4,13 +4,13 @@ import { createServer as createTlsServer } from "node:tls";
 import { debuglog } from "node:util";
 import { SpinnError } from "../../errors.js";
 import { LineSocket } from "./line-socket.js";
-import { serverTlsOptions, type TlsIdentity } from "./tls-identity.js";
+import { serverTlsOptions, type TlsServerIdentity } from "./tls-identity.js";
 
 const debug = debuglog("spinn");
 
 export interface TCPServerOptions {
   /** Plain TCP when left out. */
-  readonly tls?: TlsIdentity | undefined;
+  readonly tls?: TlsServerIdentity | undefined;
   /** Idle time before TCP asks whether the other side still lives; 0 is never. Default 30 000 ms. */
   readonly keepAliveMs?: number | undefined;
   /** Longest line taken from a client; default 32 MiB (sipyco: 4 MiB). */
