@@ -76,6 +76,7 @@ describe("a board through a controller", () => {
         .replaceAll(host, "BOARD")
         .replace(/"(seconds|time|durationMs|startTime|startedAt|endedAt)":("[^"]*"|[\d.e-]+)/g, '"$1":T')
         .replace(/\d+(\.\d+)? (ms|s|min|us)\b|(?<=waitedMs: )\d+/g, "T")
+        .replace(/\d+:\d\d:\d\d|\d\d \w{3} \d\d:\d\d/g, "CLOCK")
         .replace(/[\d.]+ [kMG]?B\/s/g, "RATE")
         .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "DATE");
     return { status, stdout: clean(stdout), stderr: clean(stderr) };

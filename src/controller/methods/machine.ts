@@ -89,11 +89,21 @@ export const MACHINE_METHODS: Readonly<Record<string, Method>> = {
   }),
   boot: run("disturb", {
     about: "Boots the machine; does nothing to a booted one.",
-    parameters: { image: bytes("The boot image, 32 KB at most.", 32 * 1024) },
+    parameters: {
+      image: bytes("The boot image, 32 KB at most.", 32 * 1024),
+      settle: optional(seconds("Seconds of silence that are expected after the image.", 60), 2),
+    },
     result: "{already_booted, attempts, version}",
-    call: async (board, { image }, { signal, onProgress }) => {
+    call: async (board, { image, settle }, { signal, onProgress }) => {
       const { host, port, bootPort } = board.options;
-      const { alreadyBooted, attempts, version } = await Transceiver.boot(image, { host, port, bootPort, signal, onProgress });
+      const { alreadyBooted, attempts, version } = await Transceiver.boot(image, {
+        host,
+        port,
+        bootPort,
+        settleMs: settle,
+        signal,
+        onProgress,
+      });
       await board.drop();
       return { alreadyBooted, attempts, version: version.version };
     },
