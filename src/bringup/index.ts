@@ -6,7 +6,7 @@
  * const report = await runBringup(script, { onProgress: console.error });
  * ```
  */
-export { type BringupBmp, type BringupDevices, type BringupMachine, NETWORK_DEVICES } from "./devices.js";
+export { type BringupBmp, type BringupDevices, type BringupMachine, devicesOver, NETWORK_DEVICES } from "./devices.js";
 export type { JsonSchema } from "./kind.js";
 export type { Place, Problem } from "./problems.js";
 export { type BringupReport, formatReport, type StepReport, type StepStatus } from "./report.js";

@@ -31,10 +31,10 @@ export class DatagramPassage {
   /** By key; bounded by the connections of the server, each has one. */
   readonly #ends = new Map<string, PassageEnd>();
 
-  constructor(board: BoardLink, allow: Access, open: OpenChannel = openUdp) {
+  constructor(board: BoardLink, allow: Access) {
     this.#board = board;
     this.#allow = allow;
-    this.#open = open;
+    this.#open = board.options.open ?? openUdp;
   }
 
   /** The target for one connection. What it has opened ends with the connection. */

@@ -1,14 +1,5 @@
-import {
-  type BringupDevices,
-  type BringupEvent,
-  type BringupReport,
-  loadScript,
-  runBringup,
-  type StepReport,
-} from "../../bringup/index.js";
-import type { OpenChannel } from "../../connections/index.js";
+import { type BringupEvent, type BringupReport, devicesOver, loadScript, runBringup, type StepReport } from "../../bringup/index.js";
 import type { RemoteNetwork } from "../../controller/index.js";
-import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { formatDuration } from "../format.js";
 import { readInventory } from "../inventory.js";
@@ -95,15 +86,6 @@ const addressOf = ({ board, bootPort, bmp }: RemoteNetwork) => ({ ...board, boot
 
 function given<T extends object>(members: T): Partial<T> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-/** Boards at the other end of a way. */
-function devicesOver(open: OpenChannel): BringupDevices {
-  return {
-    connect: (options) => Transceiver.connect({ ...options, open }),
-    connectBmp: (options) => BMPTransceiver.connect({ ...options, open }),
-    boot: (image, options) => Transceiver.boot(image, { ...options, open }),
-  };
 }
 
 /** Tells a run as it goes: lines for people on stdout, or an object per event. */

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { loadScript, runBringup } from "../../bringup/index.js";
+import { devicesOver, loadScript, runBringup } from "../../bringup/index.js";
 import { SpinnError } from "../../errors.js";
 import { formatChip } from "../../machine/index.js";
 import { findBoards, MAX_FOUND_BOARDS, Transceiver } from "../../transceiver/index.js";
@@ -95,11 +95,12 @@ export const MACHINE_METHODS: Readonly<Record<string, Method>> = {
     },
     result: "{already_booted, attempts, version}",
     call: async (board, { image, settle }, { signal, onProgress }) => {
-      const { host, port, bootPort } = board.options;
+      const { host, port, bootPort, open } = board.options;
       const { alreadyBooted, attempts, version } = await Transceiver.boot(image, {
         host,
         port,
         bootPort,
+        open,
         settleMs: settle,
         signal,
         onProgress,
@@ -118,10 +119,11 @@ export const MACHINE_METHODS: Readonly<Record<string, Method>> = {
     call: async (board, { script, variables }, { signal, onProgress, onStep, safePoint, scriptFolder }) => {
       const path = scriptPath(scriptFolder, script);
       const checked = await loadScript(path, { variables: Object.fromEntries(variables) });
-      const { host, port, bootPort, bmp } = board.options;
+      const { host, port, bootPort, bmp, open } = board.options;
       try {
         return await runBringup(checked, {
           board: { host, port, bootPort, bmp },
+          devices: devicesOver(open),
           outputFolder: scriptFolder,
           signal,
           beforeStep: safePoint,
