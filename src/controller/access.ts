@@ -29,6 +29,7 @@ const TAG = { GET: 2, TIMEOUT: 4 } as const;
 const NO_TIMEOUT = 16;
 const SIGNAL_BY_REGION = 1;
 const REGION_STATE = 1;
+const ROUTER_INIT = 0;
 const ROUTER_FIXED = 3;
 const ALLOC_SPACE = 6;
 const ALLOC_TAG_POINTER = 7;
@@ -45,8 +46,14 @@ const FLASH_LOOKS: ReadonlySet<number> = new Set([0, 2]);
 export function accessOf(datagram: Uint8Array, listener: Listener): Access {
   if (listener === "boot") return "disturb";
   if (onlyAsks(datagram, listener)) return "look";
-  if (listener === "board") return "change";
+  if (listener === "board") return isScp(datagram) && endsSomething(datagram) ? "disturb" : "change";
   return isScp(datagram) && BMP_CHANGES.has(commandOf(datagram)) ? "change" : "disturb";
+}
+
+/** Takes a core from the machine, or the monitor's own routes with all others. */
+function endsSomething(datagram: Uint8Array): boolean {
+  const command = commandOf(datagram);
+  return command === Command.REMAP || (command === Command.RTR && datagram[14] === ROUTER_INIT);
 }
 
 function isScp(datagram: Uint8Array): boolean {

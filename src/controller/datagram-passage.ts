@@ -164,8 +164,8 @@ export class DatagramPassage {
       return;
     }
     udp.send(bytes);
-    // The machine that the controller knows is not the one that is there afterwards.
-    if (access === "disturb") void this.#board.drop();
+    // Switched or booted, the machine that is there afterwards is not the one that the controller knows.
+    if (access === "disturb" && listener !== "board") void this.#board.drop();
   }
 
   async #receive(key: unknown, wait: unknown, signal: AbortSignal): Promise<unknown> {

@@ -14,6 +14,7 @@ import {
   Tuple,
   tuple,
 } from "../../../src/services/rpc/index.js";
+import { encodeParts } from "../../../src/services/rpc/pyon.js";
 import { describeValue } from "./description.js";
 
 const atom = fc.oneof(
@@ -172,5 +173,47 @@ describe("refusals", () => {
     expect(Object.keys(value)).toEqual(["__proto__"]);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(encode(value)).toBe('{"__proto__":{"polluted":1}}');
+  });
+});
+
+describe("large arrays", () => {
+  const join = (parts: readonly (string | Uint8Array)[]): string =>
+    parts.map((part) => (typeof part === "string" ? part : Buffer.from(part).toString("latin1"))).join("");
+
+  it("written in parts are the same text", () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        expect(join(encodeParts(value, "v2"))).toBe(encode(value));
+      }),
+      { numRuns: 200 },
+    );
+    const random = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 2654435761) >>> 13);
+    for (const length of [16 * 1024 - 1, 16 * 1024, 48 * 1024, 48 * 1024 + 1, 200_000]) {
+      for (const value of [
+        random(length),
+        { a: [1, random(length), "x", [random(length)]], b: NdArray.from(random(length)) },
+        new Float32Array(length),
+        [new Float64Array(length), new NpScalar("<u4", random(4))],
+      ]) {
+        const parts = encodeParts(value, "v2");
+        if (length >= 16 * 1024) expect(parts.length).toBeGreaterThan(2);
+        expect(join(parts)).toBe(encode(value));
+      }
+    }
+    expect(encodeParts(random(20_000), "v1")).toEqual([encode(random(20_000), { notation: "v1" })]);
+  });
+
+  it("whose base64 holds what no text may hold are refused, wherever it stands", () => {
+    const text = encode(new Uint8Array(200_000));
+    expect((decode(text) as Uint8Array).length).toBe(200_000);
+    for (const at of [40, 70_000, 140_000, text.length - 20]) {
+      for (const bad of ["\n", "\t", "\0", "\u001f"]) {
+        expect(() => decode(text.slice(0, at) + bad + text.slice(at + 1)), `${JSON.stringify(bad)} at ${at}`).toThrow(/control character/);
+      }
+      // What is no base64 but a text: decoders skip it, so the length is wrong.
+      expect(() => decode(`${text.slice(0, at)}*${text.slice(at + 1)}`)).toThrow(/base64/);
+    }
+    expect(decode(JSON.stringify("x".repeat(100_000)))).toBe("x".repeat(100_000));
+    expect(decode(JSON.stringify('ü\n"'.repeat(30_000)))).toBe('ü\n"'.repeat(30_000));
   });
 });
