@@ -79,3 +79,20 @@ it("a board must be named", async () => {
   const run = await command(["serve", "--port", "0"]);
   expect(run).toMatchObject({ status: 2, stderr: expect.stringContaining("--simulation") as string });
 });
+
+it("listens on every address with --bind *, and says what that means", async () => {
+  const own = start(["serve", "--simulation", "--port", "0", "--bind", "*", "--json"]);
+  const [stdout, stderr] = [collect(own.stdout!), collect(own.stderr!)];
+  try {
+    while (!stdout().endsWith("\n")) await Promise.race([once(own.stdout!, "data"), once(own, "exit")]);
+    const ready = JSON.parse(stdout()) as { port: number; bind: string[] };
+    expect(ready.bind[0]).toBe("0.0.0.0");
+    await expect.poll(stderr).toMatch(/whoever reaches these addresses can use, boot and switch the board: there is no password/);
+    for (const address of ["127.0.0.1", "127.0.0.2"]) {
+      expect(await command(["info", "--via", `${address}:${ready.port}`])).toMatchObject({ status: 0 });
+    }
+  } finally {
+    own.kill();
+    if (own.exitCode === null) await once(own, "exit");
+  }
+});

@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { ACCESS, type Access, CONTROLLER_PORT, Controller, type ControllerOptions, serveController } from "../../controller/index.js";
 import { formatCore } from "../../machine/index.js";
 import type { TlsServerIdentity } from "../../services/rpc/index.js";
@@ -37,8 +38,9 @@ const parseAccess = (text: string): Access => {
   return found;
 };
 
-/** Addresses that mean all of them. */
-const ALL = ["0.0.0.0", "::"];
+/** Addresses that mean all of them, on a computer that may have no IPv6. */
+const all = (): string[] =>
+  Object.values(networkInterfaces()).some((own) => own?.some(({ family }) => family === "IPv6")) ? ["0.0.0.0", "::"] : ["0.0.0.0"];
 const parseOpenPort = (text: string): number => parseInteger("port", text, 0, 65535);
 
 export const verb: Verb = {
@@ -50,8 +52,8 @@ export const verb: Verb = {
       .option("--simulation", "a simulated board of 48 chips instead of a real one")
       .option("-p, --port <n>", `TCP port of the calls, 0 for any free one (default: ${CONTROLLER_PORT})`, parseOpenPort)
       .option("--notify-port <n>", "TCP port of the published state (default: the port of the calls plus 1)", parseOpenPort)
-      .option("--bind <address>", "address to listen on besides 127.0.0.1; * is all; may be repeated", (one, all: string[] = []) => [
-        ...all,
+      .option("--bind <address>", "address to listen on besides 127.0.0.1; * is all; may be repeated", (one, others: string[] = []) => [
+        ...others,
         one,
       ])
       .option("--no-localhost-bind", "do not listen on 127.0.0.1")
@@ -147,10 +149,10 @@ function addressesOf(machine: SimulatedMachine): ControllerOptions {
 }
 
 function bindOf({ bind = [], localhostBind }: Options): string[] {
-  if (bind.includes("*")) return ALL;
-  const all = [...new Set([...(localhostBind ? ["127.0.0.1"] : []), ...bind])];
-  if (all.length === 0) throw usage("--no-localhost-bind leaves no address to listen on", "give one with --bind");
-  return all;
+  if (bind.includes("*")) return all();
+  const addresses = [...new Set([...(localhostBind ? ["127.0.0.1"] : []), ...bind])];
+  if (addresses.length === 0) throw usage("--no-localhost-bind leaves no address to listen on", "give one with --bind");
+  return addresses;
 }
 
 /** Until a client calls terminate, or the process is told to end: all usual ways, so no error. */
