@@ -16,6 +16,7 @@ export {
 } from "./method-table.js";
 export { NdArray, NpScalar, type NumericArray } from "./ndarray.js";
 export { type DecodeOptions, decode, type EncodeOptions, encode, MAX_DEPTH, type Notation } from "./pyon.js";
+export { type PyonType, registerPyonType } from "./pyon-type.js";
 export { IncompatibleServer, RemoteError } from "./remote-error.js";
 export { connectGlobalRpc, type GlobalRpcOptions, REXEC_SUFFIX, type RemoteExecOptions, RemoteExecServer } from "./remote-exec.js";
 export { RpcServer, type RpcServerOptions, simpleServerLoop, type TargetFactory } from "./server.js";

@@ -2,6 +2,7 @@ import { base64Bytes, encodeBase64 } from "./base64.js";
 import { dtypeOf, NdArray, NpScalar } from "./ndarray.js";
 import { floatText } from "./number-text.js";
 import { unwritable } from "./pyon-error.js";
+import { typeOf } from "./pyon-type.js";
 import { quoteText } from "./text-quote.js";
 import { Complex, Fraction, isPlainObject, PyFloat, Slice, Tuple } from "./value.js";
 
@@ -116,6 +117,8 @@ export class V2Writer {
     if (value instanceof Complex) return `{"${HINT}":["complex",[${realText(value.re)},${realText(value.im)}]]}`;
     if (value instanceof Fraction) return `{"${HINT}":["Fraction",[${value.numerator},${value.denominator}]]}`;
     if (value instanceof Slice) return this.#push([value.start, value.stop, value.step], `{"${HINT}":["slice",[`, "]]}");
+    const own = typeOf(value);
+    if (own !== undefined) return this.#push([...own.encode(value)], `{"${HINT}":[${quoteText(own.name)},[`, "]]}");
     return this.#refuse(`is of class ${value.constructor?.name ?? "(none)"}, which PYON has no word for`);
   }
 
