@@ -19,6 +19,18 @@ export function carried(error: unknown): unknown {
   return new RemoteError(known ?? "GenericRemoteException", message, [`${MARK}${JSON.stringify(plainError(error))}\n`]);
 }
 
+/** The same function, whose errors are as they go over the wire. */
+export function carrying(call: (...args: never[]) => unknown): (...args: never[]) => unknown {
+  return (...args) => {
+    try {
+      const result = call(...args);
+      return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(carried(error) as Error)) : result;
+    } catch (error) {
+      throw carried(error);
+    }
+  };
+}
+
 /** The error that was carried: same code, message, hint and place. Anything else as it came. */
 export function restored(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;

@@ -5,7 +5,7 @@ import { type CallContext, describeTarget, type MethodDescription } from "../ser
 import { BOOT_PORT, SCP_PORT } from "../wire/index.js";
 import { type Access, accessOf, checkAccess, type Listener } from "./access.js";
 import type { BoardLink } from "./board-link.js";
-import { carried } from "./carried-error.js";
+import { carrying } from "./carried-error.js";
 import { plainError } from "./plain.js";
 
 /** Channels of one connection: a machine of 24 boards with its BMP and boot ROM, and some to spare. */
@@ -257,15 +257,4 @@ class PassageEnd {
     this.#wake?.();
     await Promise.all([...this.channels.keys()].map((number) => this.close(number)));
   }
-}
-
-function carrying(call: (...args: never[]) => unknown): (...args: never[]) => unknown {
-  return (...args) => {
-    try {
-      const result = call(...args);
-      return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(carried(error) as Error)) : result;
-    } catch (error) {
-      throw carried(error);
-    }
-  };
 }

@@ -10,7 +10,7 @@ import {
   type TlsServerIdentity,
 } from "../services/rpc/index.js";
 import { type Access, checkAccess } from "./access.js";
-import { carried } from "./carried-error.js";
+import { carried, carrying } from "./carried-error.js";
 import type { Controller } from "./controller.js";
 import { DatagramPassage } from "./datagram-passage.js";
 import { METHODS } from "./methods.js";
@@ -190,16 +190,6 @@ function describe(parameters: Parameters): ParameterDescription[] {
     type: one.type,
     ...("default" in one ? { default: one.default } : {}),
   }));
-}
-
-function carrying(call: (...args: never[]) => unknown): (...args: never[]) => Promise<unknown> {
-  return async (...args) => {
-    try {
-      return await call(...args);
-    } catch (error) {
-      throw carried(error);
-    }
-  };
 }
 
 function within(ended: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {

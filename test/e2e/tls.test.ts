@@ -1,31 +1,22 @@
-import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync, spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { Subscriber } from "../../src/services/publish/index.js";
-import { collect, command, start, temporaryFolder } from "./spinn.js";
+import { command, Served, temporaryFolder } from "./spinn.js";
 
 const pem = (name: string): string => fileURLToPath(new URL(`../../fixtures/sipyco/tls/${name}`, import.meta.url));
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
-const children: ChildProcess[] = [];
+const opened: Served[] = [];
 afterEach(async () => {
-  for (const child of children.splice(0)) {
-    child.kill();
-    if (child.exitCode === null) await once(child, "exit");
-  }
+  for (const served of opened.splice(0)) await served.stop();
 });
 
-async function serve(...words: string[]): Promise<{ port: number; notifyPort: number; tls: boolean }> {
-  const child = start(["serve", "--simulation", "--port", "0", "--json", ...words]);
-  children.push(child);
-  const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)];
-  while (!stdout().endsWith("\n")) {
-    await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
-    if (child.exitCode !== null) throw new Error(stderr());
-  }
-  return JSON.parse(stdout()) as { port: number; notifyPort: number; tls: boolean };
+async function serve(...words: string[]): Promise<Served["ready"]> {
+  const served = await Served.start(["--simulation", ...words]);
+  opened.push(served);
+  return served.ready;
 }
 
 describe("a controller with TLS", () => {

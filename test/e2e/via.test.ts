@@ -1,9 +1,8 @@
-import type { ChildProcess } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { addresses, collect, command, jsonOf, type Run, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
+import { addresses, collect, command, jsonOf, type Run, Served, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
 
 const at = addresses(3);
 
@@ -17,31 +16,12 @@ interface Side {
   readonly power: readonly string[];
 }
 
-/** A controller in a process of its own; resolves with where it listens. */
-async function serve(words: readonly string[]): Promise<{ child: ChildProcess; via: string }> {
-  const child = start(["serve", "--port", "0", "--json", ...words]);
-  const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)];
-  while (!stdout().endsWith("\n")) {
-    await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
-    if (child.exitCode !== null) throw new Error(stderr());
-  }
-  return { child, via: `127.0.0.1:${(JSON.parse(stdout()) as { port: number }).port}` };
-}
-
-async function stopped(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null) {
-    child.kill();
-    await once(child, "exit");
-  }
-  return child.exitCode;
-}
-
 // Two machines that are alike: what is done to one locally is done to the other through a controller, and the outputs must be the same.
 describe("a board through a controller", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let local: Side;
   let remote: Side;
-  let controller: ChildProcess;
+  let controller: Served;
   let via: string;
 
   const simulated = (host: string, bmp: string) =>
@@ -52,14 +32,15 @@ describe("a board through a controller", () => {
     const hosts = { host: at(1), bmp: at(101) };
     local = { machine: await simulated(at(1), at(101)), ...hosts, board: ["--host", at(1)], power: ["--bmp", at(101)] };
     const machine = await simulated(at(2), at(102));
-    ({ child: controller, via } = await serve(["--host", at(2), "--bmp", at(102)]));
+    controller = await Served.start(["--host", at(2), "--bmp", at(102)]);
+    ({ via } = controller);
     remote = { machine, host: at(2), bmp: at(102), board: ["--via", via], power: ["--via", via] };
     await writeFile(folder.file("ring.routes"), "0x00010000 0xffff0000 links 0,2 cores 1,5\n");
     await writeFile(folder.file("data.bin"), Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7) & 0xff)));
     await writeFile(folder.file("script.ybug"), "sver\nsp 1 1\nps\nsw 60240000 12345678\nsmemw 60240000\niptag\n");
   });
   afterAll(async () => {
-    await stopped(controller);
+    await controller.stop();
     await local.machine[Symbol.asyncDispose]();
     await remote.machine[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
@@ -219,77 +200,69 @@ describe("a board through a controller", () => {
   });
 
   it("a controller that ends in the middle of a transfer is an error that says so", async () => {
-    const { child, via: own } = await serve(["--host", at(2)]);
+    const served = await Served.start(["--host", at(2)]);
+    const own = served.via;
     const reading = start(["iobuf", "0,0,1", "--follow", "--every", "20ms", "--via", own]);
     const stderr = collect(reading.stderr!);
     await command(["load", "fixtures/apps/hello.aplx", "0,0,1", "--via", own]);
     await once(reading.stdout!, "data");
-    expect(await stopped(child)).toBe(0);
+    expect(await served.stop()).toBe(0);
     const [status] = (await once(reading, "exit")) as [number];
     expect(status).toBe(4);
     expect(stderr()).toMatch(/the connection to the controller 127\.0\.0\.1:\d+ was lost/);
   });
 
   it("--allow look lets callers look and nothing else", async () => {
-    const { child, via: own } = await serve(["--host", at(2), "--bmp", at(102), "--allow", "look"]);
-    try {
-      for (const line of ["info", "ps 0,0", "tags", "routes 0,0", "heap 0,0", "read sdram 1M", "doctor", "bench --bytes 16K"]) {
-        const run = await command([...line.split(" "), "--via", own]);
-        expect(run.status, `${line}: ${run.stderr}`).toBe(0);
-      }
-      expect((await command(["sensors", "--via", own])).status).toBe(0);
-      for (const line of [
-        "write sdram+4M 1",
-        "fill sdram+4M 16",
-        "leds 0,0 0=on",
-        "tags clear 1",
-        "stop --app-id 50",
-        "load fixtures/apps/hello.aplx 0,0,9",
-        "power off 0 --yes",
-        "reset 0 --yes",
-      ]) {
-        const run = await command([...line.split(" "), "--via", own]);
-        expect(run.status, `${line}: ${run.stderr}`).toBe(8);
-        expect(run.stderr, line).toMatch(/allows no more than to look/);
-      }
-      expect((await command(["info", "--via", own])).stdout).toMatch(/whole/);
-    } finally {
-      await stopped(child);
+    await using served = await Served.start(["--host", at(2), "--bmp", at(102), "--allow", "look"]);
+    const own = served.via;
+    for (const line of ["info", "ps 0,0", "tags", "routes 0,0", "heap 0,0", "read sdram 1M", "doctor", "bench --bytes 16K"]) {
+      const run = await command([...line.split(" "), "--via", own]);
+      expect(run.status, `${line}: ${run.stderr}`).toBe(0);
     }
+    expect((await command(["sensors", "--via", own])).status).toBe(0);
+    for (const line of [
+      "write sdram+4M 1",
+      "fill sdram+4M 16",
+      "leds 0,0 0=on",
+      "tags clear 1",
+      "stop --app-id 50",
+      "load fixtures/apps/hello.aplx 0,0,9",
+      "power off 0 --yes",
+      "reset 0 --yes",
+    ]) {
+      const run = await command([...line.split(" "), "--via", own]);
+      expect(run.status, `${line}: ${run.stderr}`).toBe(8);
+      expect(run.stderr, line).toMatch(/allows no more than to look/);
+    }
+    expect((await command(["info", "--via", own])).stdout).toMatch(/whole/);
   });
 });
 
 it("a machine of several boards is reached at every board", async () => {
   await using _machine = await Simulated.start(["--board", "triads:1x1", "--host", at(20), "--bmp-host", at(120)]);
-  const { child, via } = await serve(["--host", at(20)]);
-  try {
-    const here = await command(["info", "--host", at(20), "-v"]);
-    const there = await command(["info", "--via", via, "-v"]);
-    expect(there).toMatchObject({ status: 0, stdout: here.stdout });
-    expect(there.stdout).toMatch(/144 chips on 3 boards, a torus/);
-    // A line of counters for each board: all of them were asked directly.
-    expect(
-      there.stderr
-        .match(/^\S+:17893: sent \d+/gm)
-        ?.map((line) => line.split(":")[0])
-        .sort(),
-    ).toEqual([at(20), at(21), at(22)]);
-  } finally {
-    await stopped(child);
-  }
+  await using served = await Served.start(["--host", at(20)]);
+  const { via } = served;
+  const here = await command(["info", "--host", at(20), "-v"]);
+  const there = await command(["info", "--via", via, "-v"]);
+  expect(there).toMatchObject({ status: 0, stdout: here.stdout });
+  expect(there.stdout).toMatch(/144 chips on 3 boards, a torus/);
+  // A line of counters for each board: all of them were asked directly.
+  expect(
+    there.stderr
+      .match(/^\S+:17893: sent \d+/gm)
+      ?.map((line) => line.split(":")[0])
+      .sort(),
+  ).toEqual([at(20), at(21), at(22)]);
 });
 
 it("live events come through a controller", async () => {
   await using _machine = await Simulated.start(["--board", "spin3", "--host", at(30), "--cores", "live", "--time-scale", "0.02"]);
-  const { child, via } = await serve(["--host", at(30)]);
-  try {
-    await command(["load", "fixtures/apps/hello.aplx", "0,0,1", "1,1,2", "--via", via]);
-    const run = await command(["stream", "events", "--count", "300", "--for", "10s", "--json", "--via", via]);
-    expect(run.status, run.stderr).toBe(0);
-    const end = JSON.parse(run.stdout.trimEnd().split("\n").at(-1)!) as Record<string, unknown>;
-    expect(end).toMatchObject({ source: "events", board: `${at(30)}:17893`, tagFailures: 0 });
-    expect(Number(end["events"])).toBeGreaterThanOrEqual(300);
-  } finally {
-    await stopped(child);
-  }
+  await using served = await Served.start(["--host", at(30)]);
+  const { via } = served;
+  await command(["load", "fixtures/apps/hello.aplx", "0,0,1", "1,1,2", "--via", via]);
+  const run = await command(["stream", "events", "--count", "300", "--for", "10s", "--json", "--via", via]);
+  expect(run.status, run.stderr).toBe(0);
+  const end = JSON.parse(run.stdout.trimEnd().split("\n").at(-1)!) as Record<string, unknown>;
+  expect(end).toMatchObject({ source: "events", board: `${at(30)}:17893`, tagFailures: 0 });
+  expect(Number(end["events"])).toBeGreaterThanOrEqual(300);
 });
