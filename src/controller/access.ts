@@ -4,7 +4,7 @@ import { Command, SCP_REQUEST_OFFSET, SDP_DATA_OFFSET } from "../wire/index.js";
 
 /**
  * What something does to a machine: `look` nothing, `change` its memory, applications and tables, `disturb` whether there is a machine at all.
- * Each includes those before.
+ * Each includes those before. A run is never a mere look: others wait for their turn behind it.
  */
 export const ACCESS = ["look", "change", "disturb"] as const;
 export type Access = (typeof ACCESS)[number];

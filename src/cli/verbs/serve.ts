@@ -71,7 +71,8 @@ export const verb: Verb = {
       .option("--scripts <folder>", "folder of bring-up scripts that callers may run (default: none)"),
   examples: [
     "serve --simulation # a controller without a board; try spinn runs, or sipyco_rpctool 127.0.0.1 3277 list-methods -t board",
-    "serve --host 192.168.240.1 --bmp 192.168.240.0 --bind 10.0.0.5 --scripts /srv/bringup",
+    "serve --host 192.168.240.1 --bmp 192.168.240.0 --bind 10.0.0.5 --scripts /srv/bringup # elsewhere then: spinn info --via 10.0.0.5",
+    "serve --host 192.168.240.1 --bind '*' --allow look # everybody may watch, nobody may touch",
   ],
   statuses: [4],
   async run(job, command) {

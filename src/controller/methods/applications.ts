@@ -49,7 +49,7 @@ export const APPLICATION_METHODS: Readonly<Record<string, Method>> = {
       return Object.fromEntries([...counts].sort(([a], [b]) => a - b).map(([state, count]) => [coreStateName(state), count]));
     },
   }),
-  wait_for: run("look", {
+  wait_for: run("change", {
     about: "Waits until so many cores of an application are in one of some states; fails at once when one crashes.",
     parameters: {
       app_id: APP_ID,
@@ -61,7 +61,7 @@ export const APPLICATION_METHODS: Readonly<Record<string, Method>> = {
     call: async (board, { app_id: appId, states, count, timeout }, { signal }) =>
       (await board.machine()).waitForCount(count, states, { appId, timeoutMs: timeout, signal }),
   }),
-  wait_for_cores: run("look", {
+  wait_for_cores: run("change", {
     about: "Waits until each of some cores is in one of some states; fails at once when one crashes.",
     parameters: { cores, states: STATES, app_id: APP_ID, timeout: TIMEOUT },
     result: "None",

@@ -36,7 +36,7 @@ export const MACHINE_METHODS: Readonly<Record<string, Method>> = {
     result: "{name, hardware, version: {major, minor, patch}, build_date, x, y, p, ...}",
     call: async (board, { place }, { signal }) => (await board.machine()).readVersion(place, { signal }),
   }),
-  find_boards: run("look", {
+  find_boards: run("change", {
     about: "Listens, where the controller is, for boards that have power and are not booted.",
     parameters: {
       seconds: optional(seconds("Seconds to listen; boards speak every 4.1 s.", 3600), 6),
@@ -76,7 +76,7 @@ export const MACHINE_METHODS: Readonly<Record<string, Method>> = {
     result: "None",
     call: async (board, { on }, { signal }) => (await board.machine()).setClockSync(on, { signal }),
   }),
-  measure: run("look", {
+  measure: run("change", {
     about: "Measures the way from the controller to a board: latency of single reads, throughput by window, losses. Only reads.",
     parameters: {
       chip: optional(chip, "255,255"),
