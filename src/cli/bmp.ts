@@ -6,33 +6,46 @@ import { readInventory } from "./inventory.js";
 import type { Job } from "./job.js";
 import { parseInteger } from "./number.js";
 import { usage } from "./usage.js";
+import { addViaOption, openNetwork, viaOf } from "./via.js";
 
 interface BmpOptions {
   readonly bmp?: string;
   readonly host?: string;
   readonly port?: number;
   readonly timeout?: number;
+  readonly via?: string;
 }
 
 export function addBmpOptions(command: Command): Command {
-  return command
-    .option("--bmp <host>", "board management processor: address, name or host:port (default: that of --host in the inventory)")
+  return addViaOption(command, "else this computer's own network")
+    .option(
+      "--bmp <host>",
+      "board management processor: address, name or host:port (default: that of --host in the inventory, or of --via)",
+    )
     .option("--host <host>", "a board of the inventory whose BMP is meant")
     .option("--port <n>", "UDP port of the BMP (default: 17893)", parsePort)
     .option("--timeout <time>", "how long it may stay silent before it is taken for absent (default: 3s)", parseTimeout);
 }
 
-/** Opens a connection to the BMP that is meant. What switches boards must be named: neither SPINN_HOST nor a default is enough. */
+/**
+ * Opens a connection to the BMP that is meant. What switches boards must be named: neither SPINN_HOST, nor SPINN_VIA, nor a default is enough.
+ */
 export async function openBmp(job: Job, command: Command): Promise<BMPTransceiver> {
   const options = command.opts<BmpOptions>();
   const inventory = await readInventory(inventoryPath());
-  const named = options.bmp ?? (options.host === undefined ? undefined : inventory?.boards.get(options.host)?.bmp);
+  const via = options.via === undefined ? undefined : await viaOf(command, []);
+  const network = via === undefined ? undefined : await openNetwork(job, via);
+  if (network !== undefined && network.bmp === undefined && options.bmp === undefined) {
+    throw usage(`the controller ${options.via} knows no BMP of its board`, "start it with spinn serve --bmp HOST");
+  }
+  const own = network?.bmp === undefined ? undefined : `${network.bmp.host}:${network.bmp.port}`;
+  const named = options.bmp ?? own ?? (options.host === undefined ? undefined : inventory?.boards.get(options.host)?.bmp);
   if (named === undefined) {
-    throw usage("no BMP is named", "give --bmp HOST; its address is usually the board's minus one in the last octet");
+    throw usage("no BMP is named", "give --bmp HOST, or --via CONTROLLER; its address is usually the board's minus one in the last octet");
   }
   const { host, port } = resolveBoard(named, inventory);
   const probe = options.timeout === undefined ? {} : { probeMs: options.timeout };
-  return await BMPTransceiver.connect({ host, port: options.port ?? port, signal: job.signal, ...probe });
+  return await BMPTransceiver.connect({ host, port: options.port ?? port, open: network?.open, signal: job.signal, ...probe });
 }
 
 /** Boards of a frame: `0`, `0-5`, `0-5+8`, `0,2`. Throws `ERR_SPINN_ARGUMENT`. */

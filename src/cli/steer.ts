@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Job, Verb } from "./job.js";
 import { ExitStatus } from "./status.js";
-import { addViaOption, withController } from "./via.js";
+import { addViaOption, chooseVia, withController } from "./via.js";
 
 interface Steer {
   /** Method of the controller's target `runs`. */
@@ -26,7 +26,7 @@ export function steerVerb({ method, args, words, examples, configure }: Steer): 
     statuses: [1, 3, 4, 5, 9],
     async run(job: Job, command: Command) {
       const run = command.args[0]!;
-      return await withController(job, command, async (controller) => {
+      return await withController(job, await chooseVia(command), async (controller) => {
         const before = await controller.status(run);
         const hasEnded = ENDED.includes(before.state);
         if (!hasEnded) await controller.steer(method, run, args?.(command) ?? {});

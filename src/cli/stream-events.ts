@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import { EIEIOConnection, UDPConnection } from "../connections/index.js";
+import { type DatagramChannel, EIEIOConnection, type OpenChannel, UDPConnection } from "../connections/index.js";
 import { Signal } from "../machine/index.js";
 import {
+  type DatagramPort,
   type EventFrame,
   eventFrameToJson,
   FrameFileWriter,
@@ -55,6 +56,8 @@ export interface EventStreamOptions extends StreamOptions {
 interface Board {
   readonly host: string;
   readonly port: number;
+  /** How datagrams get there; `undefined` for this computer's own network. */
+  readonly open: OpenChannel | undefined;
 }
 
 /** Requests for the tag until the board is taken for absent. */
@@ -79,6 +82,8 @@ export async function streamEvents(job: Job, command: Command, options: EventStr
   }
   await checkOut(options);
   const boards = options.notify === undefined ? await chooseBoards(job, command, options) : [];
+  if (boards[0]?.open !== undefined && options.listen !== undefined)
+    throw usage("--listen and --via: the board sends to the controller, not here");
   const pictures = new EventPictures(job.terminal, options);
   pictures.show(keyMap, `Live events of ${boards.map(({ host }) => host).join(", ")}`);
   if (options.svg === undefined) return await run(job, boards, pictures, options);
@@ -113,13 +118,14 @@ function checkOptions(options: EventStreamOptions): void {
 async function chooseBoards(job: Job, command: Command, options: EventStreamOptions): Promise<readonly Board[]> {
   const { host: hosts = [], allBoards, port } = options;
   const inventory = hosts.length > 1 ? await readInventory(inventoryPath()) : undefined;
-  const said = hosts.length > 1 ? hosts.map((host) => resolveBoard(host, inventory)) : [await chooseBoard(job, command)];
-  const boards = said.map((board) => ({ host: board.host, port: port ?? board.port ?? SCP_PORT }));
+  const said =
+    hosts.length > 1 ? hosts.map((host) => ({ ...resolveBoard(host, inventory), open: undefined })) : [await chooseBoard(job, command)];
+  const boards = said.map((board) => ({ host: board.host, port: port ?? board.port ?? SCP_PORT, open: board.open }));
   if (!allBoards) return boards;
   const [first] = boards;
   await using transceiver = await Transceiver.connect({ ...first!, signal: job.signal });
   const { machine } = await transceiver.discover({ signal: job.signal });
-  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ host: ethernet!.ip, port: first!.port }));
+  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ host: ethernet!.ip, port: first!.port, open: first!.open }));
   job.say(`${first!.host} is one of ${plural(found.length, "board")}: ${found.map(({ host }) => host).join(" ")}`);
   return found;
 }
@@ -162,8 +168,7 @@ function countKnown({ count, keys }: EventFrame, keyMap: KeyMap | undefined): nu
 /** The tag of each board is aimed at one socket of ours, or some port is listened on. */
 async function fromBoards(job: Job, boards: readonly Board[], options: EventStreamOptions): Promise<EventSource> {
   const { tag = 1, listen, timeout = DEFAULT_TIMEOUT_MS } = options;
-  const { own, addresses } = await waysTo(boards, job.signal);
-  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal: job.signal });
+  const { addresses, local, connection } = await portTo(job, boards, listen);
   const tagOptions = { attempts: TAG_ATTEMPTS, replyTimeoutMs: Math.max(1, timeout / TAG_ATTEMPTS) };
   const each = addresses.map((address, i) => liveTag(connection, address, tag, { ...tagOptions, port: boards[i]!.port }));
   const setTag = async (signal: AbortSignal): Promise<void> =>
@@ -184,7 +189,7 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
   }
   const names = boards.map(({ host }) => host).join(", ");
   if (listen === undefined) job.leftBehind = `tag ${tag} of ${names} points at this computer until somebody sets it anew`;
-  job.say(`listening on ${connection.local} for events of ${names}${listen === undefined ? `, tag ${tag}` : ""}`);
+  job.say(`listening ${local} for events of ${names}${listen === undefined ? `, tag ${tag}` : ""}`);
   return {
     live,
     next: (signal) => live.getFrame({ signal }),
@@ -215,6 +220,35 @@ async function waysTo(
     own.add(udp.local.slice(0, udp.local.lastIndexOf(":")));
   }
   return { addresses, own: own.size === 1 ? [...own][0]! : "0.0.0.0" };
+}
+
+/** Where events come in: a socket of our own, or channels of the controller, whose addresses the boards are told then. */
+async function portTo(job: Job, boards: readonly Board[], listen: number | undefined) {
+  const { open } = boards[0]!;
+  if (open !== undefined) {
+    const channels = new Map<string, DatagramChannel>();
+    for (const { host, port } of boards) channels.set(host, await open(host, port, { signal: job.signal }));
+    return { addresses: [...channels.keys()], local: "through the controller", connection: portOver(channels, boards[0]!.port) };
+  }
+  const { addresses, own } = await waysTo(boards, job.signal);
+  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal: job.signal });
+  return { addresses, local: `on ${connection.local}`, connection };
+}
+
+/** A port whose only peers are at the other ends of channels, by their addresses. */
+function portOver(channels: ReadonlyMap<string, DatagramChannel>, port: number): DatagramPort {
+  return {
+    onMessage(listener) {
+      const ends = Array.from(channels, ([address, channel]) =>
+        channel.subscribe({ onDatagram: (datagram) => listener(datagram, { address, port }) }),
+      );
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+    send: async (datagram, _, host) => channels.get(host)?.send(datagram),
+    close: async () => void (await Promise.all(Array.from(channels.values(), (channel) => channel.close()))),
+  };
 }
 
 interface Result {

@@ -24,8 +24,14 @@ export const TOPICS: Readonly<Record<string, string>> = {
 A board may have a port, a BMP, its slot in the frame of that BMP, and variables for bring-up scripts. spinn bringup --boards takes names of
 boards and groups, and patterns.
 
+  --via lab-pc:3277           the board of a spinn serve that runs there, as if it were on this computer's network: all verbs for boards and
+                              BMPs work alike. Board and BMP are the controller's own, --host and --bmp need not be given.
+  --via "tls://lab-pc:3277?ca=FILE&cert=FILE&key=FILE"
+                              the same with TLS: whom to trust (the controller's certificate, or an authority's), and who we are
+  SPINN_VIA                   the same in the environment, where neither --via nor --host is given; it stands above SPINN_HOST
+
 A board's BMP, which switches its power, has an address of its own: --bmp, or bmp in the inventory. It is usually the board's minus one.
-What switches boards (power, reset) must name the BMP or the board; SPINN_HOST and the default are not enough.
+What switches boards (power, reset) must name the BMP, the board, or the controller (--via); SPINN_HOST, SPINN_VIA and the default are not enough.
 `,
   places: `Chips and cores
 
@@ -68,6 +74,7 @@ Ctrl-C once: the packet in flight ends, what was begun is cleaned up, and spinn 
   change   write, fill, load, signal, tags, leds, routes --load    writes outside SDRAM and SysRAM need --force
   disturb  power, reset, routes --clear                            the target must be named, and a question is asked; without a
                                                                    terminal nothing is done (status 8) unless --yes is given
+  A controller (spinn serve) lets callers do what its --allow says, and what comes before: look, change, or disturb.
   A board that is booted already is not booted again. Cores in use are not taken away by load unless --force is given.
 `,
 };

@@ -1,3 +1,4 @@
+import type { OpenChannel } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { BMPTransceiver, Transceiver, type TransceiverOptions } from "../transceiver/index.js";
 
@@ -10,6 +11,8 @@ export interface BoardLinkOptions {
   readonly bootPort?: number | undefined;
   /** Its board management processor. Default none: then power and sensors are refused. */
   readonly bmp?: { readonly host: string; readonly port?: number | undefined } | undefined;
+  /** How datagrams get to board and BMP. Default: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
   /** More for the connection: time-outs, retries, `locate`. Default none. */
   readonly connect?: Partial<TransceiverOptions> | undefined;
 }
@@ -28,9 +31,9 @@ export class BoardLink {
   /** Throws what `Transceiver.connect` throws; the next call tries again. */
   machine(): Promise<Transceiver> {
     this.#checkOpen();
-    const { host, port, connect } = this.options;
+    const { host, port, open, connect } = this.options;
     // Not the signal of the caller: others wait for the same connection.
-    this.#machine ??= Transceiver.connect({ ...connect, host, port, signal: this.#closing.signal }).catch((error: unknown) => {
+    this.#machine ??= Transceiver.connect({ ...connect, host, port, open, signal: this.#closing.signal }).catch((error: unknown) => {
       this.#machine = undefined;
       throw error;
     });
@@ -40,11 +43,11 @@ export class BoardLink {
   /** Throws `ERR_SPINN_REFUSED` without a BMP, else what `BMPTransceiver.connect` throws. */
   bmp(): Promise<BMPTransceiver> {
     this.#checkOpen();
-    const { bmp } = this.options;
+    const { bmp, open } = this.options;
     if (bmp === undefined) {
       throw new SpinnError("ERR_SPINN_REFUSED", "this controller knows no BMP of its board", { hint: "start it with the BMP's address" });
     }
-    this.#bmp ??= BMPTransceiver.connect({ ...bmp, signal: this.#closing.signal }).catch((error: unknown) => {
+    this.#bmp ??= BMPTransceiver.connect({ ...bmp, open, signal: this.#closing.signal }).catch((error: unknown) => {
       this.#bmp = undefined;
       throw error;
     });

@@ -1,14 +1,17 @@
-import { Client } from "../services/rpc/index.js";
-import { restored } from "./carried-error.js";
+import { abortError } from "../errors.js";
+import { Client, type ConnectOptions } from "../services/rpc/index.js";
+import { errorOf, restored } from "./carried-error.js";
 import type { Door } from "./controller.js";
 import { plain } from "./plain.js";
 import type { RunReport } from "./runs.js";
 
-export interface RemoteOptions {
+export interface RemoteOptions extends ConnectOptions {
   /** For each call, ms. Default none. */
   readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
+
+/** How long one question for the end of a run waits at the controller, s. */
+const WAIT_S = 5;
 
 /** A controller that runs elsewhere: the same calls, the same values, the same errors. */
 export class RemoteController implements Door {
@@ -44,6 +47,32 @@ export class RemoteController implements Door {
     }
   }
 
+  /**
+   * Calls a method that takes long and waits for its run: the result, or the error it ended with. When `signal` fires the run is asked to end.
+   * Throws as {@link call}.
+   */
+  async run(
+    method: string,
+    args: Readonly<Record<string, unknown>> = {},
+    options: { readonly signal?: AbortSignal; readonly onReport?: (report: RunReport) => void } = {},
+  ): Promise<unknown> {
+    const { run } = (await this.call(method, args, options)) as { run: string };
+    for (;;) {
+      if (options.signal?.aborted) {
+        await this.steer("request_stop", run, { reason: "the caller was interrupted" });
+        throw abortError(options.signal);
+      }
+      const report = (await this.#runCall("wait_run", [run], { timeout: WAIT_S }, options).catch((error: unknown) => {
+        if (options.signal?.aborted) return undefined;
+        throw error;
+      })) as RunReport | undefined;
+      if (report === undefined) continue;
+      options.onReport?.(report);
+      if (report.state === "done") return report.result;
+      if (report.error !== null) throw errorOf(report.error) ?? new Error(`${report.error.name}: ${report.error.message}`);
+    }
+  }
+
   async ping(): Promise<boolean> {
     return (await this.call("ping")) === true;
   }
@@ -74,9 +103,14 @@ export class RemoteController implements Door {
     return this.close();
   }
 
-  async #runCall(method: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  async #runCall(
+    method: string,
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>> = {},
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> {
     try {
-      return plain(await this.#runs.call(method, args, kwargs));
+      return plain(await this.#runs.call(method, args, kwargs, options));
     } catch (error) {
       throw restored(error);
     }

@@ -19,7 +19,7 @@ import {
   setPower,
   writeFpga,
 } from "../commands/index.js";
-import { BMPConnection } from "../connections/index.js";
+import { BMPConnection, type OpenChannel } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import type { ScpRequest } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
@@ -31,6 +31,8 @@ export interface BmpOptions extends CallOptions {
   readonly host: string;
   /** UDP port. Default 17893. */
   readonly port?: number | undefined;
+  /** How datagrams get there. Default: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
   /** How long it may stay silent before it is taken for absent, ms. Default 3000. */
   readonly probeMs?: number | undefined;
 }
@@ -66,7 +68,7 @@ export class BMPTransceiver {
    * `ERR_SPINN_ABORTED`.
    */
   static async connect(options: BmpOptions): Promise<BMPTransceiver> {
-    const connection = await BMPConnection.open({ host: options.host, port: options.port, signal: options.signal });
+    const connection = await BMPConnection.open({ host: options.host, port: options.port, open: options.open, signal: options.signal });
     try {
       const ask = (signal: AbortSignal): Promise<BmpVersion> => connection.pipeline.call(getBmpVersion(0), { signal });
       const version = await within(options.probeMs ?? 3000, options.signal, ask);

@@ -107,6 +107,49 @@ export class Simulated implements AsyncDisposable {
   }
 }
 
+/** A controller in a process of its own. */
+export class Served implements AsyncDisposable {
+  readonly child: ChildProcess;
+  /** What it said when it was ready. */
+  readonly ready: { readonly port: number; readonly notifyPort: number; readonly bind: readonly string[]; readonly tls: boolean };
+  readonly stderr: () => string;
+
+  private constructor(child: ChildProcess, ready: Served["ready"], stderr: () => string) {
+    this.child = child;
+    this.ready = ready;
+    this.stderr = stderr;
+  }
+
+  /** Resolves when it listens. */
+  static async start(words: readonly string[]): Promise<Served> {
+    const child = start(["serve", "--port", "0", "--json", ...words]);
+    const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)];
+    while (!stdout().endsWith("\n")) {
+      await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
+      if (child.exitCode !== null) throw new Error(`serve ended with status ${child.exitCode}: ${stderr()}`);
+    }
+    return new Served(child, JSON.parse(stdout()) as Served["ready"], stderr);
+  }
+
+  /** Where it listens, for `--via`. */
+  get via(): string {
+    return `127.0.0.1:${this.ready.port}`;
+  }
+
+  /** SIGTERM; resolves with the exit status. */
+  async stop(): Promise<number | null> {
+    if (this.child.exitCode === null) {
+      this.child.kill();
+      await once(this.child, "exit");
+    }
+    return this.child.exitCode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
 /** A host that takes datagrams and never answers: a board that is not booted. Counts what came. */
 export class SilentBoard implements AsyncDisposable {
   readonly #socket: Socket;

@@ -35,20 +35,21 @@ export const verb: Verb = {
     if (isOnlyForSimulation(image)) {
       job.say(`${path} holds no firmware, only what a simulated machine looks at: a real board would take it and stay silent`);
     }
-    const { host, port } = await chooseBoard(job, command);
+    const { host, port, open, network } = await chooseBoard(job, command);
     const startedAt = performance.now();
     job.leftBehind = "the board may have a part of the image: switch it off and on before booting it again";
     const result = await Transceiver.boot(image, {
       host,
       port,
-      bootPort: options.bootPort,
+      open,
+      bootPort: options.bootPort ?? network?.bootPort,
       boardVersion: options.boardVersion,
       settleMs: options.settle,
       ...(options.timeout === undefined ? {} : { probeMs: options.timeout }),
       ...job.calls,
     });
     job.leftBehind = undefined;
-    await using board = await Transceiver.connect({ host, port, signal: job.signal });
+    await using board = await Transceiver.connect({ host, port, open, signal: job.signal });
     const { machine, problems } = await board.discover(job.calls);
     const ms = performance.now() - startedAt;
     const expected = [...machine.geometry.chips()].length;

@@ -1,5 +1,7 @@
 import { dirname } from "node:path";
+import type { Command } from "commander";
 import {
+  devicesOver,
   type FleetBoard,
   type FleetEvent,
   loadScript,
@@ -13,6 +15,7 @@ import {
   type ScriptFor,
   scriptSchema,
 } from "../../bringup/index.js";
+import type { RemoteNetwork } from "../../controller/index.js";
 import { SpinnError } from "../../errors.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { addressWords, planHead, planText } from "../bringup-plan.js";
@@ -25,6 +28,7 @@ import type { Job, Verb } from "../job.js";
 import { parseDuration, parseInteger } from "../number.js";
 import { ExitStatus } from "../status.js";
 import { usage } from "../usage.js";
+import { addViaOption, openNetwork, viaOf } from "../via.js";
 
 interface Options {
   readonly host?: string;
@@ -44,13 +48,14 @@ interface Options {
   readonly dryRun?: boolean;
   readonly schema?: boolean;
   readonly ndjson?: boolean;
+  readonly via?: string;
 }
 
 const AT_ONCE = 8;
 
 export const verb: Verb = {
   configure: (command) =>
-    void command
+    void addViaOption(command, "else this computer's own network")
       .argument("[script]", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
@@ -86,27 +91,34 @@ export const verb: Verb = {
     }
     if (path === undefined) throw usage("no script is named", "spinn bringup SCRIPT.yaml; spinn help bringup has examples");
     const inventory = await readInventory(options.inventory ?? inventoryPath(), options.inventory !== undefined);
-    return options.boards === undefined ? runOne(job, path, options, inventory) : runMany(job, path, options, options.boards, inventory);
+    return options.boards === undefined
+      ? runOne(job, command, path, options, inventory)
+      : runMany(job, path, options, options.boards, inventory);
   },
 };
 
 /** One board: what ends its run is the error of the command. */
-async function runOne(job: Job, path: string, options: Options, inventory: Inventory | undefined): Promise<undefined> {
+async function runOne(job: Job, command: Command, path: string, options: Options, inventory: Inventory | undefined): Promise<undefined> {
   for (const name of ["atOnce", "powerSpacing", "failFast"] as const) {
     if (options[name] !== undefined)
       throw usage(`--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} is for many boards`, "add --boards NAMES");
   }
-  const { script, board } = await scriptAndBoard(path, options, inventory);
-  const given = { board, ...(options.resume === undefined ? {} : { resume: true }) };
+  const { script, board: own } = await scriptAndBoard(path, options, inventory);
+  // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST.
+  const via = script.board.host !== undefined && options.via === undefined ? undefined : await viaOf(command, ["host", "bmp"]);
+  const network = via === undefined ? undefined : await openNetwork(job, via);
+  const board = network === undefined ? own : { ...addressOf(network), ...given(own) };
+  const common = { board, ...(options.resume === undefined ? {} : { resume: true }) };
   if (options.dryRun) {
-    const plan = await planBringup(script, given);
+    const plan = await planBringup(script, common);
     const members = { script: plan.script, board: plan.board.host, bmp: plan.board.bmp?.host, dryRun: true, steps: plan.steps };
     job.result(members, () => `${planHead(plan.script, plan.steps.length)}${addressWords(plan.board)}\n${planText(job.terminal, plan)}`);
     return;
   }
   const teller = new Teller(job, options.ndjson === true);
   const report = await runBringup(script, {
-    ...given,
+    ...common,
+    ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
     signal: job.signal,
     onProgress: (event) => teller.tell(event),
     outputFolder: options.output,
@@ -145,6 +157,12 @@ async function scriptAndBoard(
   };
 }
 
+const addressOf = ({ board, bootPort, bmp }: RemoteNetwork) => ({ ...board, bootPort, bmp });
+
+function given<T extends object>(members: T): Partial<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
 /** Many boards: the command ends well when all of them are up. */
 async function runMany(
   job: Job,
@@ -153,7 +171,7 @@ async function runMany(
   names: readonly string[],
   inventory: Inventory | undefined,
 ): Promise<ExitStatus | 143> {
-  for (const name of ["host", "port", "bmp"] as const) {
+  for (const name of ["host", "port", "bmp", "via"] as const) {
     if (options[name] !== undefined) throw usage(`--${name} is for one board`, "what --boards names has its addresses in the inventory");
   }
   const listed = selectBoards(names, inventory);

@@ -17,8 +17,8 @@ export const verb: Verb = {
       await withBoard(job, command, (board) => boardInfo(job, board));
     } catch (error) {
       if (!(error instanceof SpinnError) || error.code !== "ERR_SPINN_WRONG_DEVICE" || !error.message.includes("BMP")) throw error;
-      const { host, port } = await chooseBoard(job, command);
-      await using bmp = await BMPTransceiver.connect({ host, port, signal: job.signal });
+      const { host, port, open } = await chooseBoard(job, command);
+      await using bmp = await BMPTransceiver.connect({ host, port, open, signal: job.signal });
       await bmpInfo(job, bmp);
     }
   },

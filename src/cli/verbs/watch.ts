@@ -10,10 +10,10 @@ export const verb: Verb = {
   examples: ["watch 3 # until it ends; Ctrl-C ends the watching, not the run", "watch 3 --via lab-pc:3277 --json"],
   statuses: [1, 3, 4, 5, 7, 9],
   async run(job, command) {
-    const { host, port } = chooseVia(command);
+    const { host, port, tls } = await chooseVia(command);
     const run = command.args[0]!;
     job.leftBehind = `run ${run} goes on`;
-    await using watcher = await inspect<RunValues>(host, port, { target: "runs", run, signal: job.signal });
+    await using watcher = await inspect<RunValues>(host, port, { target: "runs", run, tls, signal: job.signal });
     job.signal.addEventListener("abort", () => void watcher.close(), { once: true });
     let last = "";
     for await (const { values, run: state } of watcher) {

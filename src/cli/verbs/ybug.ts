@@ -29,11 +29,11 @@ export const verb: Verb = {
   async run(job, command) {
     const options = command.opts<Options>();
     const [script] = command.args;
-    const { host, port, bmp } = await chooseBoard(job, command);
+    const { host, port, bmp, open, network } = await chooseBoard(job, command);
     await using session = new YbugSession(job, {
-      board: { host, port },
+      board: { host, port, open },
       bmp: await bmpOf(options.bmp ?? bmp),
-      bootPort: options.bootPort,
+      bootPort: options.bootPort ?? network?.bootPort,
       probeMs: options.timeout,
     });
     const interpreter = new Interpreter(session, { keepGoing: options.keepGoing, quiet: job.terminal.isQuiet });

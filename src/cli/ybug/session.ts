@@ -1,3 +1,4 @@
+import type { OpenChannel } from "../../connections/index.js";
 import { SpinnError } from "../../errors.js";
 import type { ChipCoordinates, CoreCoordinates } from "../../machine/index.js";
 import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
@@ -11,7 +12,7 @@ export interface Endpoint {
 }
 
 export interface SessionOptions {
-  readonly board: Endpoint;
+  readonly board: Endpoint & { readonly open?: OpenChannel | undefined };
   /** The BMP for `power` and `reset`, and the slots they mean. Default: these commands are refused. */
   readonly bmp?: (Endpoint & { readonly slots: readonly number[] }) | undefined;
   /** UDP port of the boot ROM. Default 54321. */
@@ -29,7 +30,8 @@ const FLAGS = 0x07;
  */
 export class YbugSession {
   readonly job: Job;
-  readonly endpoint: Endpoint;
+  /** The board, and how datagrams get there. */
+  readonly endpoint: SessionOptions["board"];
   readonly bootPort: number | undefined;
   readonly #bmp: SessionOptions["bmp"];
   readonly #probeMs: number | undefined;
@@ -124,7 +126,7 @@ export class YbugSession {
   async withBmp(work: (bmp: BMPTransceiver, slots: readonly number[]) => Promise<void>): Promise<void> {
     if (this.#bmp === undefined) throw usage("no BMP is named", "start it with --bmp HOST, or --bmp HOST/SLOTS");
     const { slots, host, port } = this.#bmp;
-    await using bmp = await BMPTransceiver.connect({ host, port, signal: this.signal });
+    await using bmp = await BMPTransceiver.connect({ host, port, open: this.endpoint.open, signal: this.signal });
     await work(bmp, slots);
     await this.forgetBoard();
   }
