@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { SpinnError } from "../errors.js";
 import { BMPTransceiver } from "../transceiver/index.js";
 import { inventoryPath, parsePort, parseTimeout, resolveBoard } from "./board.js";
 import { readInventory } from "./inventory.js";
@@ -22,17 +21,26 @@ export function addBmpOptions(command: Command): Command {
     .option("--timeout <time>", "how long it may stay silent before it is taken for absent (default: 3s)", parseTimeout);
 }
 
-/** Opens a connection to the BMP that is meant. What switches boards must be named: neither SPINN_HOST nor a default is enough. */
-export async function openBmp(job: Job, command: Command): Promise<BMPTransceiver> {
+/**
+ * Which BMP is meant: `--bmp` (an address, or a board of the inventory whose BMP it is), else that of `--host` in the inventory. What switches
+ * boards must be named: neither SPINN_HOST nor a default is enough. Throws `ERR_SPINN_ARGUMENT`.
+ */
+export async function chooseBmp(command: Command): Promise<{ readonly host: string; readonly port: number | undefined }> {
   const options = command.opts<BmpOptions>();
   const inventory = await readInventory(inventoryPath());
-  const named = options.bmp ?? (options.host === undefined ? undefined : inventory?.boards.get(options.host)?.bmp);
+  const board = inventory?.boards.get(options.bmp ?? options.host ?? "");
+  const named = board?.bmp ?? options.bmp;
   if (named === undefined) {
     throw usage("no BMP is named", "give --bmp HOST; its address is usually the board's minus one in the last octet");
   }
   const { host, port } = resolveBoard(named, inventory);
-  const probe = options.timeout === undefined ? {} : { probeMs: options.timeout };
-  return await BMPTransceiver.connect({ host, port: options.port ?? port, signal: job.signal, ...probe });
+  return { host, port: options.port ?? port };
+}
+
+/** Opens a connection to the BMP that is meant. */
+export async function openBmp(job: Job, command: Command): Promise<BMPTransceiver> {
+  const { timeout } = command.opts<BmpOptions>();
+  return await BMPTransceiver.connect({ ...(await chooseBmp(command)), signal: job.signal, probeMs: timeout });
 }
 
 /** Boards of a frame: `0`, `0-5`, `0-5+8`, `0,2`. Throws `ERR_SPINN_ARGUMENT`. */
@@ -47,24 +55,4 @@ export function parseSlots(text: string): number[] {
     for (let slot = from; slot <= to; slot += 1) slots.add(slot);
   }
   return [...slots].sort((a, b) => a - b);
-}
-
-/** Says what will happen and asks whether to go on. Without a terminal, or when the answer is no, nothing is done: status 8. */
-export async function confirm(job: Job, what: string, yes: boolean | undefined): Promise<void> {
-  if (yes) return;
-  if (!job.terminal.isInteractive) {
-    throw new SpinnError("ERR_SPINN_REFUSED", `${what}, and there is no terminal to ask on`, { hint: "if you mean it, add --yes" });
-  }
-  const { createInterface } = await import("node:readline/promises");
-  const line = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await line.question(`${what}. Go on? [y/N] `, { signal: job.signal });
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } catch (cause) {
-    // Ctrl-C at a prompt arrives here and not as a signal: the terminal is in raw mode.
-    throw new SpinnError("ERR_SPINN_ABORTED", "interrupted; nothing was sent", { cause });
-  } finally {
-    line.close();
-  }
-  throw new SpinnError("ERR_SPINN_REFUSED", "the answer was no: nothing was sent");
 }

@@ -15,6 +15,7 @@ const HELP = "Help";
 export const VERBS: VerbTable = {
   bringup: entry(WHOLE, "run a bring-up script: power, boot, load, start, read results", () => import("./verbs/bringup.js")),
   ybug: entry(WHOLE, "run a script of ybug commands, or take them at a prompt", () => import("./verbs/ybug.js")),
+  bmpc: entry(WHOLE, "run a script of bmpc commands to a BMP, or take them at a prompt", () => import("./verbs/bmpc.js")),
   simulate: entry(WHOLE, "run a simulated machine that answers as a board does", () => import("./verbs/simulate.js")),
   test: entry(WHOLE, "run an application on a simulated machine and compare what its cores say", () => import("./verbs/test.js")),
   discover: entry(WHOLE, "listen for boards that have power and are not booted", () => import("./verbs/discover.js")),

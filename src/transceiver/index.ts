@@ -1,7 +1,10 @@
 export type {
   BmpSerial,
+  BmpTagEntry,
+  BmpUptime,
   BmpVersion,
   BoardStatus,
+  IpBlock,
   LedAction,
   LedActions,
   ResetAction,

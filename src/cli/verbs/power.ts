@@ -1,6 +1,7 @@
 import { SpinnError } from "../../errors.js";
 import type { BMPTransceiver } from "../../transceiver/index.js";
-import { addBmpOptions, confirm, openBmp, parseSlots } from "../bmp.js";
+import { addBmpOptions, openBmp, parseSlots } from "../bmp.js";
+import { confirm } from "../confirm.js";
 import { formatDuration, plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
 import { nearestWord } from "../nearest.js";

@@ -1,4 +1,5 @@
-import { addBmpOptions, confirm, openBmp, parseSlots } from "../bmp.js";
+import { addBmpOptions, openBmp, parseSlots } from "../bmp.js";
+import { confirm } from "../confirm.js";
 import { plural } from "../format.js";
 import type { Verb } from "../job.js";
 

@@ -1,8 +1,8 @@
 import { hex32 } from "../../errors.js";
 import { formatRoutingTable, type LoadedRoutingEntry, linkName, parseRoutingTable } from "../../machine/index.js";
 import { DEFAULT_APP_ID, parseAppId } from "../app-id.js";
-import { confirm } from "../bmp.js";
 import { addBoardOptions, withBoard } from "../board.js";
+import { confirm } from "../confirm.js";
 import { readInputFile } from "../file.js";
 import { formatRanges, plural } from "../format.js";
 import type { Verb } from "../job.js";

@@ -1,8 +1,9 @@
 import { CORE_COUNT, runTimeError, VCPU, VCPU_SIZE, vcpuAddress } from "../../machine/index.js";
 import { writeOutputFile } from "../file.js";
+import { clockTime, dayAndTime, longTime } from "../shell/clock.js";
+import { type CommandTable, hex8 } from "../shell/command.js";
 import { versionText } from "../version-text.js";
-import { clockTime, dayAndTime, longTime } from "./clock.js";
-import { type CommandTable, hex8 } from "./command.js";
+import type { YbugSession } from "./session.js";
 
 /** Names of the states of a core as ybug prints them, by number. */
 const STATES = "---- PWRDN RTE WDOG INIT WAIT SARK RUN SYNC0 SYNC1 PAUSE EXIT ST_12 ST_13 ST_14 IDLE".split(" ");
@@ -74,7 +75,7 @@ function coreText(p: number, core: Core): string {
 }
 
 /** The machine as it is: place, version, cores and their text. */
-export const MACHINE: CommandTable = {
+export const MACHINE: CommandTable<YbugSession> = {
   sp: {
     usage: "[root | <core.D> | <chip_x.D> <chip_y.D> [<core.D>]]",
     purpose: "Select chip and core",
@@ -160,6 +161,17 @@ export const MACHINE: CommandTable = {
       const core = words.decimal("core", 0, CORE_COUNT - 1);
       const numbering = words.left > 0 && words.choice("numbering", ["phys", "virt"]) === "phys" ? "physical" : "virtual";
       return async (session) => (await session.board()).remapCore(await session.chip(), core, numbering, session.calls);
+    },
+  },
+  p2p_route: {
+    usage: "[on|off]",
+    purpose: "Show or set whether packets travel on to the selected chip; off: the chip with the Ethernet serves them",
+    parse(words) {
+      const on = words.left === 0 ? undefined : words.choice("state", ["on", "off"]) === "on";
+      return async (session) => {
+        if (on === undefined) session.out(`Flags 0x${hex8(session.flags).slice(6)}\n`);
+        else session.isRouted = on;
+      };
     },
   },
 };
