@@ -1,9 +1,13 @@
 import type { Command } from "commander";
+import { SpinnError } from "../errors.js";
 import { BMPTransceiver } from "../transceiver/index.js";
+import { ReturnCode } from "../wire/index.js";
 import { inventoryPath, parsePort, parseTimeout, resolveBoard } from "./board.js";
+import { plural } from "./format.js";
 import { readInventory } from "./inventory.js";
 import type { Job } from "./job.js";
 import { parseInteger } from "./number.js";
+import { ExitStatus } from "./status.js";
 import { usage } from "./usage.js";
 
 interface BmpOptions {
@@ -55,4 +59,52 @@ export function parseSlots(text: string): number[] {
     for (let slot = from; slot <= to; slot += 1) slots.add(slot);
   }
   return [...slots].sort((a, b) => a - b);
+}
+
+/** A board of a frame that did not do what it was asked. */
+export interface MuteSlot {
+  readonly slot: number;
+  readonly why: string;
+}
+
+/** Asks one slot after the other: one that is mute or refuses does not hide the others. */
+export async function eachSlot<T>(job: Job, slots: readonly number[], work: (slot: number) => Promise<T>) {
+  const done: T[] = [];
+  const failed: MuteSlot[] = [];
+  for (const slot of slots) {
+    try {
+      done.push(await work(slot));
+    } catch (error) {
+      if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
+      failed.push({ slot, why: whyMute(error) });
+    }
+  }
+  return { done, failed };
+}
+
+/** Slots of a frame in which there is a board: those whose BMP answers, and those that are known and do not. */
+export async function listSlots(job: Job, bmp: BMPTransceiver): Promise<{ readonly slots: number[]; readonly failed: MuteSlot[] }> {
+  const all = Array.from({ length: SLOTS }, (_, slot) => slot);
+  const { done, failed } = await eachSlot(job, all, async (slot) => {
+    await bmp.readVersion(slot, { signal: job.signal });
+    return slot;
+  });
+  // "No route" is the answer for a place with no board in it.
+  return { slots: done, failed: failed.filter(({ why }) => why !== NO_BOARD) };
+}
+
+/** Says which slots failed. Resolves with the status: some of them, or all. */
+export function muteStatus(job: Job, slots: readonly unknown[], failed: readonly MuteSlot[]): number {
+  if (failed.length === 0) return ExitStatus.DONE;
+  const list = failed.map(({ slot, why }) => `${slot} (${why})`).join(" ");
+  job.terminal.complain(`${failed.length} of ${plural(slots.length, "slot")} failed: ${list}`);
+  return failed.length === slots.length ? ExitStatus.TARGET_REFUSED : ExitStatus.PARTIAL;
+}
+
+const SLOTS = 24;
+const NO_BOARD = "no board there";
+
+function whyMute(error: SpinnError): string {
+  if (error.code === "ERR_SPINN_RETURN_CODE" && error.returnCode === ReturnCode.ROUTE) return NO_BOARD;
+  return error.code === "ERR_SPINN_TIMEOUT" ? "no answer" : error.message;
 }

@@ -46,6 +46,7 @@ export const VERBS: VerbTable = {
   stream: entry(NETWORK, "follow a running simulation: frames over IMD, or live events", () => import("./verbs/stream.js")),
   power: entry(BOARD, "switch boards on and off, and say whether they are", () => import("./verbs/power.js")),
   reset: entry(BOARD, "reset boards", () => import("./verbs/reset.js")),
+  bmp: entry(BOARD, "look at boards of a frame: serial numbers, addresses, FPGA registers, LEDs, flash", () => import("./verbs/bmp.js")),
   sensors: entry(BOARD, "show voltages, temperatures and fans, with verdicts", () => import("./verbs/sensors.js")),
   serve: entry(LAB, "serve a board to others: calls and live state, as an ARTIQ controller", () => import("./verbs/serve.js")),
   runs: entry(LAB, "list what a controller runs, has run and will run", () => import("./verbs/runs.js")),
