@@ -33,7 +33,7 @@ export const verb: Verb = {
       .usage("[list | set TAG HOST:PORT | reverse TAG PORT x,y,p | clear TAG] [options]")
       .argument(
         "[words...]",
-        "list (default); set TAG HOST:PORT; reverse TAG PORT x,y,p; clear TAG. TAG is 0 to 7, HOST may be - for this computer",
+        "list (default); set TAG HOST:PORT; reverse TAG PORT x,y,p; clear TAG. TAG is 0 to 7, HOST may be . for this computer",
       )
       .option("--on <chip>", "Ethernet chip x,y whose tags are meant (default: the root chip)", parsePlace)
       .option("--strip", "set: send the SDP payload alone, without its header")
@@ -105,8 +105,8 @@ function parseOrder(words: readonly string[]): Order {
     case "set": {
       done(2);
       const match = /^(.+):(\w+)$/.exec(rest[1] ?? missing("where to: HOST:PORT"));
-      if (match === null) throw usage(`"${rest[1]}" is no HOST:PORT`, "write e.g. 192.168.240.254:17892, or -:17892 for this computer");
-      return { action, tag: tag(), host: match[1] === "-" ? undefined : match[1], port: parsePort(match[2]!) };
+      if (match === null) throw usage(`"${rest[1]}" is no HOST:PORT`, "write e.g. 192.168.240.254:17892, or .:17892 for this computer");
+      return { action, tag: tag(), host: match[1] === "." ? undefined : match[1], port: parsePort(match[2]!) };
     }
     case "reverse": {
       done(3);
