@@ -53,7 +53,7 @@ export interface Faults {
 const PATH_MEMBERS = ["loss", "loseEvery", "duplicate", "reorder", "delayMs", "jitterMs", "corrupt", "truncate"];
 const MEMBERS = ["toBoard", "toHost", "codes", "foreign", "crashedCores", "rebootAfter", "bmpDelayMs"];
 
-/** Faults people ask for by name; {@link checkFaults} takes a name wherever it takes data. */
+/** Faults people ask for by name; `checkFaults` takes a name wherever it takes data. */
 export const FAULT_PRESETS = {
   none: {},
   lossy: { toBoard: { loss: 0.05 }, toHost: { loss: 0.05 } },
