@@ -1,7 +1,7 @@
-import { UDPConnection } from "../../connections/index.js";
-import { BOOT_HEADER_SIZE, BOOT_PORT, BootOpcode, decodeBoot } from "../../wire/index.js";
+import { BOOT_PORT } from "../../wire/index.js";
 import { parsePort } from "../board.js";
 import { formatDuration, plural } from "../format.js";
+import { hearHellos, MAX_BOARDS } from "../hello.js";
 import type { Verb } from "../job.js";
 import { parseDuration, parseInteger } from "../number.js";
 import { ExitStatus } from "../status.js";
@@ -14,9 +14,7 @@ interface Options {
   readonly port?: number;
 }
 
-/** Addresses kept: more boards than any laboratory has. */
-const MAX_BOARDS = 4096;
-/** An unbooted board speaks every 4.1 s. Source: spinnaker_bootROM `src/eth_link.c`. */
+/** Longer than the pause between two hellos. */
 const DEFAULT_MS = 6000;
 
 export const verb: Verb = {
@@ -30,29 +28,15 @@ export const verb: Verb = {
   statuses: [1, 4],
   async run(job, command) {
     const { for: ms = DEFAULT_MS, until = MAX_BOARDS, listen = "0.0.0.0", port = BOOT_PORT } = command.opts<Options>();
-    const found = new Map<string, { host: string; rom: string; firstHeardMs: number }>();
-    await using udp = await UDPConnection.open({ localHost: listen, localPort: port, signal: job.signal });
     const startedAt = performance.now();
-    job.say(`listening for boards on ${udp.local} for ${formatDuration(ms)}`);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      const stop = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      job.signal.addEventListener("abort", stop, { once: true });
-      udp.subscribe({
-        onDatagram(datagram, sender) {
-          if (sender === undefined || datagram.length < BOOT_HEADER_SIZE || found.size >= MAX_BOARDS) return;
-          const { version, opcode, operand1 } = decodeBoot(datagram);
-          if (version !== 1 || opcode !== BootOpcode.HELLO || found.has(sender.address)) return;
-          const rom = `${operand1 >>> 24}.${(operand1 >>> 16) & 0xff}`;
-          found.set(sender.address, { host: sender.address, rom, firstHeardMs: Math.round(performance.now() - startedAt) });
-          if (found.size >= until) stop();
-        },
-      });
+    const found = await hearHellos({
+      listen,
+      port,
+      forMs: ms,
+      signal: job.signal,
+      isEnough: ({ size }) => size >= until,
+      onListening: (local) => job.say(`listening for boards on ${local} for ${formatDuration(ms)}`),
     });
-    job.signal.throwIfAborted();
     const boards = [...found.values()];
     job.result({ boards, listenedMs: Math.round(performance.now() - startedAt) }, () => {
       if (boards.length === 0) return "no unbooted board was heard\n";
