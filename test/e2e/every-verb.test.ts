@@ -218,6 +218,17 @@ describe("as it should be, without a terminal", () => {
   });
 });
 
+it("ps of a whole board asks for each chip's cores in one go", async () => {
+  const { counters } = machine.boards[0]!;
+  await spinn(["info", "--host", HOST]);
+  const before = counters.received;
+  await spinn(["info", "--host", HOST]);
+  const discovery = counters.received - before;
+  await spinn(["ps", "--all", "--host", HOST]);
+  // 18 blocks of 128 bytes are 9 packets of 256; rig asks 18 times a chip, and one after the other.
+  expect(counters.received - before - 2 * discovery).toBeLessThanOrEqual(48 * 9 + 20);
+});
+
 describe("the wrong place", () => {
   it.each(talking)("%s: nothing named", async (_, { words }) => {
     const done = await spinn(words);

@@ -3,6 +3,7 @@ import type { BMPTransceiver, BoardStatus } from "../../transceiver/index.js";
 import { plural } from "../format.js";
 import { longTime, shortTime } from "../shell/clock.js";
 import type { CommandTable } from "../shell/command.js";
+import { ledCommand } from "../shell/led-command.js";
 import { versionText } from "../version-text.js";
 import { parseBits, wordsOf } from "./bits.js";
 import type { BmpcSession } from "./session.js";
@@ -125,18 +126,7 @@ export const BOARDS: CommandTable<BmpcSession> = {
       }
     },
   },
-  led: {
-    usage: "<01234567>* on|off|inv|flip",
-    purpose: "Switch LEDs of the board's BMP",
-    parse(words) {
-      const leds = words.text("LEDs");
-      if (!/^[0-7]+$/.test(leds)) throw words.wrong(`"${leds}" names no LEDs: they are 0 to 7, written together, e.g. 47`);
-      const action = { on: "on", off: "off", inv: "invert", flip: "invert" } as const;
-      const wanted = action[words.choice("action", ["on", "off", "inv", "flip"])];
-      const actions = Object.fromEntries([...leds].map((led) => [led, wanted]));
-      return async (session) => (await session.bmp()).setLeds([session.board], actions, session.calls);
-    },
-  },
+  led: ledCommand("the board's BMP", 7, async (session, leds) => (await session.bmp()).setLeds([session.board], leds, session.calls)),
   power: {
     usage: "on|off <mask> [<delay.D>]",
     purpose: "Switch boards on or off, board n after n delays of so many ms",

@@ -3,9 +3,10 @@ import { Command, SCP_MAX_DATA } from "../../wire/index.js";
 import { readInputFile } from "../file.js";
 import { type LastingMemory, rewrite } from "../shell/backup.js";
 import { longTime } from "../shell/clock.js";
-import { type CommandTable, hex8 } from "../shell/command.js";
-import { dumpBytes, SHOWN } from "../shell/dump.js";
+import type { CommandTable } from "../shell/command.js";
+import { SHOWN } from "../shell/dump.js";
 import { bootBlock, ipText, parseIpBlock, readIpBlock, swapWords } from "../shell/ip-block.js";
+import { type LastingPlace, showing, writing } from "../shell/lasting-commands.js";
 import { wordsOf } from "./bits.js";
 import { parseEepromFile } from "./eeprom-file.js";
 import type { BmpcSession } from "./session.js";
@@ -43,6 +44,14 @@ export const serialFlash = (session: BmpcSession): LastingMemory => store(sessio
 /** The EEPROM on the backplane of a frame. */
 const eeprom = (session: BmpcSession): LastingMemory => store(session, "frame EEPROM", Command.BMP_EE);
 
+const EEPROM: LastingPlace<BmpcSession> = { what: "frame's EEPROM", sizeBytes: EEPROM_BYTES, multipleOf: 16, memoryOf: eeprom };
+const SERIAL_FLASH: LastingPlace<BmpcSession> = {
+  what: "serial flash",
+  sizeBytes: SERIAL_FLASH_BYTES,
+  multipleOf: FLASH_SECTOR,
+  memoryOf: serialFlash,
+};
+
 async function eepromText(session: BmpcSession): Promise<string> {
   const bytes = await eeprom(session).read(0, SHOWN);
   const [type, software, hardware, frame] = bytes as unknown as [number, number, number, number];
@@ -71,28 +80,8 @@ T_ext:      ${four(40)}
 }
 
 export const STORES: CommandTable<BmpcSession> = {
-  ee_read: {
-    usage: "[<addr.X>]",
-    purpose: `Show ${SHOWN} bytes of the frame's EEPROM`,
-    parse(words) {
-      const at = words.left === 0 ? 0 : words.hex("address", EEPROM_BYTES - SHOWN);
-      return async (session) => session.out(dumpBytes(at, await eeprom(session).read(at, SHOWN)));
-    },
-  },
-  ee_write: {
-    usage: "<file.F> <addr.X>",
-    purpose: "Write a file into the frame's EEPROM, and read it back",
-    parse(words) {
-      const file = words.text("file");
-      const at = words.hex("address", EEPROM_BYTES - 1);
-      if (at % 16 !== 0) throw words.wrong(`address ${hex8(at)} is no multiple of 16`);
-      return async (session) => {
-        const bytes = await readInputFile(file, "file to write");
-        if (at + bytes.length > EEPROM_BYTES) throw words.wrong(`${bytes.length} bytes at ${hex8(at)} reach past the end of the EEPROM`);
-        await rewrite(session, eeprom(session), at, bytes);
-      };
-    },
-  },
+  ee_read: showing(EEPROM),
+  ee_write: writing(EEPROM),
   ee_data: {
     usage: "[<file.F>]",
     purpose: "Show what the frame's EEPROM says, or make it from a file",
@@ -105,30 +94,8 @@ export const STORES: CommandTable<BmpcSession> = {
       };
     },
   },
-  sf_read: {
-    usage: "[<addr.X>]",
-    purpose: `Show ${SHOWN} bytes of the serial flash`,
-    parse(words) {
-      const at = words.left === 0 ? 0 : words.hex("address", SERIAL_FLASH_BYTES - SHOWN);
-      return async (session) => session.out(dumpBytes(at, await serialFlash(session).read(at, SHOWN)));
-    },
-  },
-  sf_write: {
-    usage: "<file.F> <addr.X>",
-    purpose: "Write a file into the serial flash, and read it back",
-    parse(words) {
-      const file = words.text("file");
-      const at = words.hex("address", SERIAL_FLASH_BYTES - 1);
-      if (at % FLASH_SECTOR !== 0) throw words.wrong(`address ${hex8(at)} is no multiple of ${FLASH_SECTOR.toString(16)}`);
-      return async (session) => {
-        const bytes = await readInputFile(file, "file to write");
-        if (at + bytes.length > SERIAL_FLASH_BYTES)
-          throw words.wrong(`${bytes.length} bytes at ${hex8(at)} reach past the end of the flash`);
-        await rewrite(session, serialFlash(session), at, bytes);
-        session.out(`Sent ${bytes.length} bytes\n`);
-      };
-    },
-  },
+  sf_read: showing(SERIAL_FLASH),
+  sf_write: writing(SERIAL_FLASH, { after: (bytes) => `Sent ${bytes.length} bytes\n` }),
   sf_ip: {
     usage: "[* | <Flag.X> <MAC.M> <ip_addr.P> <gw_addr.P> <net_mask.P> <port.D>]",
     purpose: "Show or write the network settings of the chips' boot block",

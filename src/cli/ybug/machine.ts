@@ -2,6 +2,7 @@ import { CORE_COUNT, runTimeError, VCPU, VCPU_SIZE, vcpuAddress } from "../../ma
 import { writeOutputFile } from "../file.js";
 import { clockTime, dayAndTime, longTime } from "../shell/clock.js";
 import { type CommandTable, hex8 } from "../shell/command.js";
+import { ledCommand } from "../shell/led-command.js";
 import { versionText } from "../version-text.js";
 import type { YbugSession } from "./session.js";
 
@@ -142,18 +143,7 @@ export const MACHINE: CommandTable<YbugSession> = {
       };
     },
   },
-  led: {
-    usage: "<0123>* on|off|inv|flip",
-    purpose: "Switch LEDs of a chip",
-    parse(words) {
-      const leds = words.text("LEDs");
-      if (!/^[0-3]+$/.test(leds)) throw words.wrong(`"${leds}" names no LEDs: they are 0 to 3, written together, e.g. 013`);
-      const action = { on: "on", off: "off", inv: "invert", flip: "invert" } as const;
-      const wanted = action[words.choice("action", ["on", "off", "inv", "flip"])];
-      const actions = Object.fromEntries([...leds].map((led) => [led, wanted]));
-      return async (session) => (await session.board()).setLeds(await session.chip(), actions, session.calls);
-    },
-  },
+  led: ledCommand("a chip", 3, async (session, leds) => (await session.board()).setLeds(await session.chip(), leds, session.calls)),
   remap: {
     usage: "<core.D> [phys|virt]",
     purpose: "Take a core out of use until the next boot",

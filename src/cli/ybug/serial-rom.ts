@@ -1,10 +1,10 @@
 import { crc32 } from "node:zlib";
 import { Command } from "../../wire/index.js";
-import { readInputFile, writeOutputFile } from "../file.js";
+import { writeOutputFile } from "../file.js";
 import { type LastingMemory, rewrite, saveBackup } from "../shell/backup.js";
 import { type CommandTable, hex8 } from "../shell/command.js";
-import { dumpBytes, SHOWN } from "../shell/dump.js";
 import { bootBlock, ipText, parseIpBlock, parseOctets, readIpBlock, swapWords } from "../shell/ip-block.js";
+import { type LastingPlace, showing, writing } from "../shell/lasting-commands.js";
 import type { YbugSession } from "./session.js";
 
 // The 25AA1024 of the boards: 128 KB, pages of 256 bytes. Source: spinnaker_tools `tools/SpiNN/Cmd.pm` (srom_write, srom_erase).
@@ -48,15 +48,10 @@ function sumText(bytes: Uint8Array): string {
   return `Length ${bytes.length}, CRC32 0x${hex8(crc32(bytes))}\n`;
 }
 
+const ROM: LastingPlace<YbugSession> = { what: NAME, sizeBytes: ROM_BYTES, memoryOf: romOf };
+
 export const SERIAL_ROM: CommandTable<YbugSession> = {
-  srom_read: {
-    usage: "[<addr.X>]",
-    purpose: `Show ${SHOWN} bytes of the serial ROM`,
-    parse(words) {
-      const at = words.left === 0 ? 0 : words.hex("address", ROM_BYTES - SHOWN);
-      return async (session) => session.out(dumpBytes(at, await romOf(session).read(at, SHOWN)));
-    },
-  },
+  srom_read: showing(ROM),
   srom_dump: {
     usage: "<file.F> <addr.X> <len.D>",
     purpose: "Save a part of the serial ROM in a file",
@@ -74,20 +69,7 @@ export const SERIAL_ROM: CommandTable<YbugSession> = {
       };
     },
   },
-  srom_write: {
-    usage: "<file.F> <addr.X>",
-    purpose: "Write a file into the serial ROM, and read it back",
-    parse(words) {
-      const file = words.text("file");
-      const at = words.hex("address", ROM_BYTES - 1);
-      return async (session) => {
-        const bytes = await readInputFile(file, "file to write");
-        if (at + bytes.length > ROM_BYTES) throw words.wrong(`${bytes.length} bytes at ${hex8(at)} reach past the end of the ROM`);
-        session.out(sumText(bytes));
-        await rewrite(session, romOf(session), at, bytes);
-      };
-    },
-  },
+  srom_write: writing(ROM, { before: sumText }),
   srom_erase: {
     usage: "",
     purpose: "Erase the whole serial ROM",
