@@ -62,14 +62,16 @@ it("fish and zsh take their completions", async (context) => {
   const [fish, zsh] = [await has("fish"), await has("zsh")];
   if (!fish && !zsh) context.skip();
   await using folder = await temporaryFolder();
+  // A shell makes its folders where it is told that its home is.
+  const env = { ...process.env, HOME: folder.path, XDG_CONFIG_HOME: folder.path, XDG_DATA_HOME: folder.path, XDG_CACHE_HOME: folder.path };
   if (fish) {
     await writeFile(folder.file("spinn.fish"), (await command(["completion", "fish"])).stdout);
     const ask = async (line: string): Promise<string[]> => {
-      const { stdout } = await promisify(execFile)("fish", [
-        "--no-config",
-        "-c",
-        `source ${folder.file("spinn.fish")}; complete -C '${line}'`,
-      ]);
+      const { stdout } = await promisify(execFile)(
+        "fish",
+        ["--no-config", "-c", `source ${folder.file("spinn.fish")}; complete -C '${line}'`],
+        { env },
+      );
       return stdout.split("\n").map((found) => found.split("\t")[0]!);
     };
     expect(await ask("spinn regi")).toContain("registers");
@@ -79,7 +81,7 @@ it("fish and zsh take their completions", async (context) => {
   if (zsh) {
     await writeFile(folder.file("_spinn"), (await command(["completion", "zsh"])).stdout);
     const script = `autoload -U compinit; compinit -u -d ${folder.file("dump")}; source ${folder.file("_spinn")}; whence -w _spinn; echo $_comps[spinn]`;
-    expect((await promisify(execFile)("zsh", ["-f", "-c", script])).stdout).toBe("_spinn: function\n_spinn\n");
+    expect((await promisify(execFile)("zsh", ["-f", "-c", script], { env })).stdout).toBe("_spinn: function\n_spinn\n");
   }
 });
 
