@@ -36,6 +36,9 @@ export function addBoardOptions(command: Command): Command {
     .option("--timeout <time>", "how long the board may stay silent before it is taken for absent (default: 3s)", parseTimeout);
 }
 
+/** Runs that have said which board they mean: once is enough. */
+const told = new WeakSet<Job>();
+
 /**
  * Which board is meant: `--host`, else that of the controller named by `--via` or SPINN_VIA, else SPINN_HOST, else the default of the inventory.
  * Throws `ERR_SPINN_ARGUMENT` when none is, and what connecting to the controller throws.
@@ -55,7 +58,8 @@ export async function chooseBoard(job: Job, command: Command): Promise<ChosenBoa
   if (said === undefined || said === "") {
     throw usage("no board is named", "give --host HOST, set SPINN_HOST, or name a default in the inventory (spinn help boards)");
   }
-  if (options.host === undefined) {
+  if (options.host === undefined && !told.has(job)) {
+    told.add(job);
     job.say(`board ${said} (from ${process.env["SPINN_HOST"] === undefined ? inventoryPath() : "SPINN_HOST"})`);
   }
   const board = resolveBoard(said, inventory);

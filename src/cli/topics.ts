@@ -58,6 +58,7 @@ ITCM and DTCM belong to one core: name it. What lies outside all memory is refus
   stdout is data, stderr is talk: spinn read 1,2 sdram 4K -f bin > file is clean.
   --json       one object with "schema" and "version"; members are never renamed or removed within a version.
                Verbs that go on (--follow, --watch, --ndjson) print an object per line. An error is an object too: schema spinn.error.
+               JSON Schema of all of them: src/cli/output.schema.json in the package
   -q, --quiet  only data and errors;  -v, --verbose also counters of the transport
   --debug      the stack of an error
   colours and progress are for terminals only; NO_COLOR and --color are honoured; a reader that goes away is no error.
@@ -73,8 +74,13 @@ Ctrl-C once: the packet in flight ends, what was begun is cleaned up, and spinn 
   look     info, ps, read, iobuf, map, router, heap, sensors ...   free
   change   write, fill, load, signal, tags, leds, routes --load    writes outside SDRAM and SysRAM need --force
   disturb  power, reset, routes --clear                            the target must be named, and a question is asked; without a
-                                                                   terminal nothing is done (status 8) unless --yes is given
-  A controller (spinn serve) lets callers do what its --allow says, and what comes before: look, change, or disturb.
+                                                                   terminal nothing is done (status 8) unless --yes is given.
+                                                                   Where others have cores at work or tags of their own, that is
+                                                                   said, and it takes --force
+  ruin     ybug: srom_write ... bmpc: xboot, bmp_ip, ee_write ...  the board's name must be typed, or --allow-flash given; what was
+                                                                   there is saved in a file first, and what was written is read back
+  Every verb that changes something has --dry-run: it says what would be done, and sends nothing that changes anything.
+   A controller (spinn serve) lets callers do what its --allow says, and what comes before: look, change, or disturb.
   A board that is booted already is not booted again. Cores in use are not taken away by load unless --force is given.
 `,
 };

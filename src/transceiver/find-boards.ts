@@ -8,6 +8,8 @@ export interface FindBoardsOptions extends CallOptions {
   readonly forMs?: number | undefined;
   /** End as soon as so many boards were heard. Default 4096, the most that are kept: more than any laboratory has. */
   readonly until?: number | undefined;
+  /** Ends it sooner: asked with each new one. */
+  readonly isEnough?: ((found: readonly FoundBoard[]) => boolean) | undefined;
   /** Own address to listen on. Default 0.0.0.0: boards broadcast. */
   readonly localHost?: string | undefined;
   /** UDP port they speak to. Default 54321. */
@@ -31,7 +33,7 @@ export const MAX_FOUND_BOARDS = 4096;
  * `ERR_SPINN_ARGUMENT` (no address of this host), `ERR_SPINN_ABORTED`.
  */
 export async function findBoards(options: FindBoardsOptions = {}): Promise<FoundBoard[]> {
-  const { forMs = 6000, until = MAX_FOUND_BOARDS, localHost = "0.0.0.0", port = BOOT_PORT, signal, onListening } = options;
+  const { forMs = 6000, until = MAX_FOUND_BOARDS, localHost = "0.0.0.0", port = BOOT_PORT, signal, isEnough, onListening } = options;
   const found = new Map<string, FoundBoard>();
   await using udp = await UDPConnection.open({ localHost, localPort: port, signal });
   const startedAt = performance.now();
@@ -51,7 +53,7 @@ export async function findBoards(options: FindBoardsOptions = {}): Promise<Found
         if (version !== 1 || opcode !== BootOpcode.HELLO || found.has(sender.address)) return;
         const rom = `${operand1 >>> 24}.${(operand1 >>> 16) & 0xff}`;
         found.set(sender.address, { host: sender.address, rom, firstHeardMs: Math.round(performance.now() - startedAt) });
-        if (found.size >= until) stop();
+        if (found.size >= until || isEnough?.([...found.values()])) stop();
       },
     });
   });

@@ -2,6 +2,7 @@
 
 export type {
   BmpSerial,
+  BmpTagEntry,
   BmpUptime,
   BmpVersion,
   BoardStatus,

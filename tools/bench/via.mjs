@@ -67,7 +67,10 @@ try {
       ["direct", direct],
       ["through", through],
     ]) {
-      one[name] = { MB_per_s: (ethernets.length * length) / 1e6 / (await seconds(read(board))), round_trip_ms: (await seconds(ask(board))) / 0.3 };
+      one[name] = {
+        MB_per_s: (ethernets.length * length) / 1e6 / (await seconds(read(board))),
+        round_trip_ms: (await seconds(ask(board))) / 0.3,
+      };
     }
     rounds.push(one);
   }

@@ -15,7 +15,7 @@ interface Options {
   readonly port?: number;
 }
 
-/** An unbooted board speaks every 4.1 s. */
+/** Longer than the pause between two hellos. */
 const DEFAULT_MS = 6000;
 
 export const verb: Verb = {

@@ -2,10 +2,11 @@ import { promises as dns } from "node:dns";
 import { isIPv4 } from "node:net";
 import { type DatagramChannel, UDPConnection } from "../../connections/index.js";
 import { SpinnError } from "../../errors.js";
-import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
+import { BMPTransceiver, findBoards, Transceiver } from "../../transceiver/index.js";
 import { addBoardOptions, type ChosenBoard, chooseBoard, resolveBoard } from "../board.js";
 import { formatTime, plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
+import { neighbourState } from "../neighbour.js";
 import { readings } from "../sensor-table.js";
 import { ExitStatus, statusOf } from "../status.js";
 import type { Meaning } from "../terminal.js";
@@ -24,6 +25,8 @@ interface Finding {
 const PINGS = 200;
 /** Round trips above this are unusual on a local network, ms. */
 const SLOW_MS = 20;
+/** Longer than the pause between two hellos of an unbooted board, ms. */
+const HELLO_MS = 4500;
 
 export const verb: Verb = {
   configure: (command) => void addBoardOptions(command).argument("[host]", "board (default: as --host)"),
@@ -157,8 +160,8 @@ async function examineMachine(job: Job, board: Transceiver, tell: (finding: Find
     tell({
       step: "tags",
       verdict: "odd",
-      found: `${lent.length} of 8 places that replies need are taken for good: tags ${lent.map(({ tag }) => tag).join(" ")}`,
-      advice: "another host holds them: spinn tags shows which; it should use tags 0 to 7",
+      found: `${lent.length} of 8 places that replies need are taken for good: ${lent.map(({ tag, host = "?" }) => `tag ${tag} by ${host}`).join(", ")}`,
+      advice: "other hosts hold them: they should use tags 0 to 7; spinn tags clear N --force frees one",
     });
   } else tell({ step: "tags", verdict: "ok", found: `${tags.filter((tag) => tag.inUse && !tag.transient).length} of 8 tags in use` });
   const { machine, problems } = await board.discover(job.calls);
@@ -213,8 +216,60 @@ async function explain(
     found: error.code === "ERR_SPINN_TIMEOUT" ? "silence" : error.message,
     ...(error.code === "ERR_SPINN_TIMEOUT" ? {} : { advice: error.hint ?? "see above" }),
   });
-  if (error.code === "ERR_SPINN_TIMEOUT") await askBmp(job, board, address, tell);
+  if (error.code === "ERR_SPINN_TIMEOUT" && (board.open !== undefined || (await isAnybody(address, tell)))) {
+    await askBmp(job, board, address, tell);
+    if (board.open === undefined) await listenForHello(job, address, tell);
+  }
   return status;
+}
+
+/** Whether there may be anybody at a silent address: what the network's lowest layer knows. */
+async function isAnybody(address: string, tell: (finding: Finding) => void): Promise<boolean> {
+  const neighbour = await neighbourState(address);
+  if (neighbour === "absent") {
+    const advice =
+      "is the board powered and the cable in? If so its address is another one: spinn discover hears boards that are not booted";
+    tell({ step: "network", verdict: "bad", found: `nobody on this network has the address ${address}`, advice });
+  } else if (neighbour === "present") {
+    tell({
+      step: "network",
+      verdict: "ok",
+      found: `something has the address ${address}, and says nothing to SCP`,
+      advice: "a board that is not booted, or a firewall (on this computer too) that drops UDP from port 17893",
+    });
+  }
+  return neighbour !== "absent";
+}
+
+/** A board that has power and is not booted says so, every 4.1 s; a firewall keeps that from us as well. */
+async function listenForHello(job: Job, address: string, tell: (finding: Finding) => void): Promise<void> {
+  job.terminal.progress.note("listening for an unbooted board");
+  try {
+    const isEnough = (found: readonly { readonly host: string }[]): boolean => found.some(({ host }) => host === address);
+    const boards = await findBoards({ forMs: HELLO_MS, signal: job.signal, isEnough });
+    const hello = boards.find(({ host }) => host === address);
+    if (hello !== undefined) {
+      const found = `it is not booted: its boot ROM ${hello.rom} says hello`;
+      tell({ step: "boot", verdict: "bad", found, advice: `spinn boot scamp.boot --host ${address}` });
+      return;
+    }
+    const others = boards.map(({ host }) => host);
+    const heard = others.length === 0 ? "" : `; unbooted boards were heard at ${others.join(", ")}`;
+    tell({
+      step: "boot",
+      verdict: "odd",
+      found: `no hello of an unbooted board came from it in ${HELLO_MS / 1000} s${heard}`,
+      advice: "it is off, elsewhere, or behind a router or a firewall that drops UDP: let UDP 17893 and 54321 through, in both directions",
+    });
+  } catch (error) {
+    if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
+    tell({
+      step: "boot",
+      verdict: "odd",
+      found: `whether it is booted cannot be heard: ${error.message}`,
+      advice: "is spinn discover running?",
+    });
+  }
 }
 
 /** A silent board: its BMP, if it has one, knows whether it has power. */
