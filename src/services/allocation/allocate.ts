@@ -4,6 +4,7 @@ import { SpallocClient } from "./client.js";
 import { Job, type JobOptions } from "./job.js";
 import type { JobMachine } from "./job-machine.js";
 import type { JobRequest } from "./job-request.js";
+import type { OpenProxied } from "./proxied-channel.js";
 import { SpallocWebClient } from "./web-client.js";
 import type { WebCredentials } from "./web-session.js";
 
@@ -23,18 +24,27 @@ export interface AllocateOptions extends JobRequest, JobOptions {
    * Looks at the boards before they are handed out; throws when they are no good. Bad boards are held until good ones are found, so that the
    * server cannot give them again, then given back.
    */
-  readonly check?: ((machine: JobMachine, signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  readonly check?: ((machine: JobMachine, signal: AbortSignal | undefined, open: OpenProxied | undefined) => Promise<void>) | undefined;
   /** How many sets of boards to try when they do not come on or `check` throws; default 1. */
   readonly attempts?: number | undefined;
 }
 
 /** A job whose boards are on. */
-export type ReadyJob = Job & { readonly boards: JobMachine };
+export interface ReadyJob extends Job {
+  readonly boards: JobMachine;
+  /** The way to the boards where datagrams go through the server, `undefined` where they are reached directly. See {@link Job.way}. */
+  readonly open: OpenProxied | undefined;
+  /**
+   * Calls `connect` of `spinnkit`, or another function of its shape, with the board to boot through and the way that leads there:
+   * `await using spinn = await job.connect(connect);`
+   */
+  connect<T>(connect: (host: string, options: { readonly open: OpenProxied | undefined }) => Promise<T>): Promise<T>;
+}
 
 /**
  * Asks for boards and waits until they are on:
- * `await using job = await allocate({ server: "spinn.example.org", boards: 3 });` then `job.boards.host` is the board to boot through.
- * Whatever is thrown, nothing stays allocated. Throws what {@link Job.whenReady} and {@link SpallocClient.connect} throw.
+ * `await using job = await allocate({ server: "spinn.example.org", boards: 3 });` then `job.boards.host` is the board to boot through, and
+ * `await job.connect(connect)` the machine. Whatever is thrown, nothing stays allocated. Throws what {@link Job.whenReady} and {@link SpallocClient.connect} throw.
  */
 export async function allocate(options: AllocateOptions): Promise<ReadyJob> {
   const { signal } = options;
@@ -48,8 +58,10 @@ export async function allocate(options: AllocateOptions): Promise<ReadyJob> {
       const job = await Job.create(allocator, options, options);
       try {
         const boards = await job.whenReady({ signal });
-        await options.check?.(boards, signal);
-        return Object.assign(own ? job.andClose(() => allocator.close()) : job, { boards });
+        const open = await job.way({ signal });
+        await options.check?.(boards, signal, open);
+        const connect: ReadyJob["connect"] = (how) => how(boards.host, { open });
+        return Object.assign(own ? job.andClose(() => allocator.close()) : job, { boards, open, connect });
       } catch (error) {
         bad.push(job);
         if (attempt >= attempts || signal?.aborted || !mayBeTheBoards(error)) throw error;

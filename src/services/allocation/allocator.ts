@@ -2,6 +2,7 @@ import type { JobMachine } from "./job-machine.js";
 import type { JobRequest } from "./job-request.js";
 import type { JobStatus } from "./job-status.js";
 import type { KeepalivePlan } from "./keepalive.js";
+import type { BoardProxy } from "./proxy.js";
 import type { Place } from "./where-is.js";
 
 /** What a job needs of the server that holds it, whatever protocol that speaks. All that waits ends with `signal`. */
@@ -23,5 +24,12 @@ export interface Allocator {
   watchJob(jobId: number, changed: () => void): () => void;
   /** How a thread of its own keeps the job alive, and ends it when the process goes down. */
   keepalivePlan(jobId: number): KeepalivePlan;
+  /** Servers that can carry datagrams: whether they do for a job, and the connection that does. */
+  hasProxy?(jobId: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<boolean>;
+  openProxy?(
+    jobId: number,
+    connections: JobMachine["connections"],
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<BoardProxy | null>;
   close(): Promise<void>;
 }

@@ -4,6 +4,9 @@ import type { JobMachine } from "./job-machine.js";
 import type { JobRequest } from "./job-request.js";
 import type { JobStatus } from "./job-status.js";
 import { Keepalive } from "./keepalive.js";
+import { orAborted } from "./or-aborted.js";
+import type { OpenProxied } from "./proxied-channel.js";
+import type { BoardProxy } from "./proxy.js";
 import type { Place } from "./where-is.js";
 
 export interface JobOptions {
@@ -45,6 +48,8 @@ export class Job {
   #wake: () => void = () => {};
   #closed: Promise<void> | undefined;
   #onClosed: (() => Promise<void>) | undefined;
+  /** The one that is open, or being opened. */
+  #proxy: Promise<BoardProxy> | undefined;
 
   /** Takes over a job that was created on `allocator`, with the keepalive time that was asked for. */
   constructor(allocator: Allocator, jobId: number, keepaliveMs: number | null, options: JobOptions = {}) {
@@ -136,6 +141,28 @@ export class Job {
   }
 
   /**
+   * The way to the boards where the server wants datagrams to go through it: the option `open` of `connect` and of boot. `undefined` where boards
+   * are reached directly. The connection is opened when it is first needed, again when it was lost, and closed with the job.
+   */
+  async way({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<OpenProxied | undefined> {
+    this.#checkHeld();
+    if ((await this.#allocator.hasProxy?.(this.id, { signal })) !== true) return undefined;
+    return async (host, port, options) => (await this.proxy(options)).open(host, port, options);
+  }
+
+  /**
+   * The connection that carries datagrams, for channels without a fixed peer ({@link BoardProxy.listen}). Throws `ERR_SPINN_STATE` where there is
+   * none, and what {@link BoardProxy.open} throws.
+   */
+  async proxy({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<BoardProxy> {
+    this.#checkHeld();
+    const old = await this.#proxy?.catch(() => undefined);
+    if (old?.lost !== undefined) this.#proxy = undefined;
+    this.#proxy ??= this.#openProxy();
+    return orAborted(this.#proxy, signal);
+  }
+
+  /**
    * Gives the boards back. Idempotent. When the server cannot be told, it throws why: the job then ends at the server when its keepalive
    * runs out, since nothing keeps it alive any more. A job that is lost needs nothing.
    */
@@ -165,12 +192,26 @@ export class Job {
     try {
       await this.#watching;
       this.#unwatch();
+      await (await this.#proxy?.catch(() => undefined))?.close();
       // The thread goes last: as long as the server was not told, the end of the process would still end the job.
       if (!this.#lost.signal.aborted) await this.#allocator.destroyJob(this.id, reason);
       else if (this.#lost.signal.reason.code === "ERR_SPINN_UNREACHABLE") await this.#allocator.destroyJob(this.id, reason).catch(() => {});
     } finally {
       await this.#keepalive.stop();
       await this.#onClosed?.();
+    }
+  }
+
+  async #openProxy(): Promise<BoardProxy> {
+    const { signal } = this.#closing;
+    try {
+      const { connections } = await this.machine({ signal });
+      const proxy = await this.#allocator.openProxy?.(this.id, connections, { signal });
+      if (proxy) return proxy;
+      throw new SpinnError("ERR_SPINN_STATE", `${this.#name} has no proxy: its boards are reached directly, or are gone`);
+    } catch (error) {
+      this.#proxy = undefined;
+      throw error;
     }
   }
 

@@ -39,14 +39,34 @@ const classic = (command, kwargs) => new Promise((resolve, reject) => {
 // A session of its own; a log-in that was refused is not tried again, since the service locks accounts.
 let session;
 let refused = false;
+const cookies = (answer) => answer.headers.getSetCookie().map((each) => each.split(";", 1)[0]).join("; ");
+const get = async (url, headers, more) => {
+  const answer = await fetch(url, { headers, redirect: "manual", signal: AbortSignal.timeout(plan.timeoutMs), ...more });
+  refused = answer.status === 401 || answer.status === 403;
+  if (answer.status >= 400) throw new Error("status " + answer.status);
+  return answer;
+};
 const enter = async () => {
   if (refused) throw new Error("log-in refused");
-  const headers = { authorization: plan.authorization, accept: "application/json" };
-  const answer = await fetch(plan.rootUrl, { headers, redirect: "error", signal: AbortSignal.timeout(plan.timeoutMs) });
-  refused = answer.status === 401 || answer.status === 403;
-  if (!answer.ok) throw new Error("status " + answer.status);
+  const { authorization, page, form } = plan.logIn;
+  const headers = { accept: "application/json" };
+  if (authorization !== undefined) headers.authorization = authorization;
+  if (page !== undefined) {
+    const shown = await get(page, headers);
+    headers.cookie = cookies(shown);
+    if (form !== undefined) {
+      const token = (await shown.text()).match(/<input\\b[^>]*>/gi)?.find((tag) => /\\bname\\s*=\\s*"_csrf"/i.test(tag))?.match(/\\bvalue\\s*=\\s*"([^"]*)"/i)?.[1];
+      const body = new URLSearchParams({ _csrf: token ?? "", ...form.fields, submit: "submit" });
+      const answer = await get(form.url, { cookie: headers.cookie }, { method: "POST", body });
+      headers.cookie = cookies(answer);
+      refused = headers.cookie === "";
+      if (refused) throw new Error("log-in refused");
+    }
+  }
+  const answer = await get(plan.rootUrl, headers);
+  if (answer.status !== 200) throw new Error("status " + answer.status);
   const root = await answer.json();
-  const cookie = answer.headers.getSetCookie().map((each) => each.split(";", 1)[0]).join("; ");
+  const cookie = cookies(answer);
   if (cookie !== "") headers.cookie = cookie;
   if (typeof root["csrf-header"] === "string") headers[root["csrf-header"]] = String(root["csrf-token"]);
   return headers;

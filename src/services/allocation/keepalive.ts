@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { KEEPALIVE_SOURCE } from "./keepalive-source.js";
 import { releaseAtExit } from "./release-at-exit.js";
+import type { LogIn } from "./web-session.js";
 
 /** How to reach the server from a thread that shares nothing with this one. */
 export type KeepalivePlan =
@@ -10,7 +11,7 @@ export type KeepalivePlan =
       /** Where to log in. */
       readonly rootUrl: string;
       readonly jobUrl: string;
-      readonly authorization: string;
+      readonly logIn: LogIn;
       readonly timeoutMs: number;
     };
 

@@ -7,6 +7,7 @@ import type { JobRequest } from "./job-request.js";
 import type { JobStatus } from "./job-status.js";
 import type { KeepalivePlan } from "./keepalive.js";
 import type { ListedMachine } from "./listing.js";
+import { BoardProxy } from "./proxy.js";
 import { jsonOf, WebSession, type WebSessionOptions } from "./web-session.js";
 import {
   decodeWebJobMachine,
@@ -46,7 +47,7 @@ export class SpallocWebClient implements Allocator {
   }
 
   /**
-   * Logs in with HTTP Basic or a bearer token. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_REFUSED` (plain http to another host), `ERR_SPINN_REMOTE`
+   * Logs in with HTTP Basic, the form of the service's log-in page, or a bearer token. Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_REFUSED` (plain http to another host), `ERR_SPINN_REMOTE`
    * (log-in refused), `ERR_SPINN_UNREACHABLE`, `ERR_SPINN_TIMEOUT`, `ERR_SPINN_PROTOCOL` (no spalloc service).
    */
   static async connect(options: SpallocWebClientOptions): Promise<SpallocWebClient> {
@@ -145,9 +146,30 @@ export class SpallocWebClient implements Allocator {
   }
 
   keepalivePlan(jobId: number): KeepalivePlan {
-    const { root, authorization } = this.#session;
+    const { root, logIn } = this.#session;
     const timeoutMs = this.#options.timeoutMs ?? 10_000;
-    return { kind: "web", rootUrl: root.href, jobUrl: new URL(`jobs/${jobId}`, root).href, authorization, timeoutMs };
+    return { kind: "web", rootUrl: root.href, jobUrl: new URL(`jobs/${jobId}`, root).href, logIn, timeoutMs };
+  }
+
+  /**
+   * The WebSocket that carries the datagrams of a job's boards; null when the service has none, or the job has no boards. Throws what
+   * {@link BoardProxy.open} throws.
+   */
+  async openProxy(jobId: number, connections: JobMachine["connections"], { signal }: CallOptions = {}): Promise<BoardProxy | null> {
+    if (!(await this.hasProxy(jobId, { signal }))) return null;
+    const { timeoutMs } = this.#options;
+    // Not the address that the service names: credentials go nowhere but to the service itself.
+    return this.#session.socket(
+      `proxy/${jobId}`,
+      (url, headers) => BoardProxy.open({ url, headers, connections, timeoutMs, signal }),
+      signal,
+    );
+  }
+
+  /** Whether the service says that the boards of a job are reached through it. */
+  async hasProxy(jobId: number, { signal }: CallOptions = {}): Promise<boolean> {
+    const answer = await this.#session.request("GET", `jobs/${jobId}`, { signal });
+    return answer.status === 200 && typeof jsonOf(answer, "the state of a job")["proxy-ref"] === "string";
   }
 
   /** Ends what is under way; jobs stay as they are. Idempotent. */

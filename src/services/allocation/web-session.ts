@@ -3,7 +3,14 @@ import { type Fields, fieldsOf } from "./fields.js";
 import { orAborted } from "./or-aborted.js";
 
 /** Who asks: a user of the service, or a bearer token of the identity provider that it trusts (EBRAINS). */
-export type WebCredentials = { readonly username: string; readonly password: string } | { readonly token: string };
+export type WebCredentials =
+  | {
+      readonly username: string;
+      readonly password: string;
+      /** `form` fills in the service's log-in page, for one that does not take HTTP Basic. Default `basic`. */
+      readonly login?: "basic" | "form" | undefined;
+    }
+  | { readonly token: string };
 
 export interface WebSessionOptions {
   readonly credentials: WebCredentials;
@@ -18,6 +25,8 @@ export interface WebRequest {
   /** Sent as JSON. */
   readonly json?: unknown;
   readonly text?: string | undefined;
+  /** Fields of a form, encoded. */
+  readonly form?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** On top of the usual time: for answers that the service holds back until something changes. */
   readonly extraMs?: number | undefined;
@@ -40,7 +49,9 @@ export class WebSession {
   /** The resources, ending in `/srv/spalloc/`. */
   readonly root: URL;
   readonly where: string;
-  readonly authorization: string;
+  /** How a session is begun; also for the thread that keeps jobs alive. */
+  readonly logIn: LogIn;
+  readonly #base: URL;
   readonly #timeoutMs: number;
   readonly #closing = new AbortController();
   #entering: Promise<Record<string, string>> | undefined;
@@ -61,9 +72,10 @@ export class WebSession {
     }
     [base.username, base.password, base.search, base.hash] = ["", "", "", ""];
     if (!base.pathname.endsWith("/")) base.pathname += "/";
+    this.#base = base;
     this.root = new URL("srv/spalloc/", base);
     this.where = base.host;
-    this.authorization = authorizationOf(options.credentials);
+    this.logIn = logInOf(base, options.credentials);
     this.#timeoutMs = options.timeoutMs ?? 10_000;
   }
 
@@ -90,6 +102,26 @@ export class WebSession {
     }
   }
 
+  /** Opens a WebSocket below the base of the service: `open` gets its address and headers, a second time when the session had run out. */
+  async socket<T>(
+    path: string,
+    open: (url: URL, headers: Readonly<Record<string, string>>) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const url = new URL(path, this.#base);
+    url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
+    for (let attempt = 1; ; attempt += 1) {
+      const headers = await this.#headers(signal);
+      try {
+        return await open(url, headers);
+      } catch (error) {
+        const status = (error as { readonly cause?: { readonly status?: unknown } }).cause?.status;
+        if (attempt > 1 || (status !== 401 && status !== 403)) throw error;
+        this.#entering = undefined;
+      }
+    }
+  }
+
   /** Ends every request under way with `ERR_SPINN_CLOSED`. Idempotent. */
   close(): void {
     this.#closing.abort(new SpinnError("ERR_SPINN_CLOSED", `the client of ${this.where} was closed`));
@@ -107,39 +139,61 @@ export class WebSession {
     return orAborted(this.#entering, signal);
   }
 
-  /** The root hands out the cookie of a session, and the token that every change has to carry. */
+  /** The root hands out the cookie of a session (unless there is one already), and the token that every change has to carry. */
   async #logIn(): Promise<Record<string, string>> {
+    const { authorization } = this.logIn;
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+    if (this.logIn.page !== undefined) headers["cookie"] = await this.#visitPage(headers);
     const cookies: string[] = [];
-    const answer = await this.#send("GET", "", { authorization: this.authorization }, {}, cookies);
-    if (answer.status === 401 || answer.status === 403) {
-      const hint = "mind that three wrong passwords lock an account for a day";
-      this.#refused = new SpinnError("ERR_SPINN_REMOTE", `${this.where} refused the log-in: ${brief(answer.text)}`, { hint });
-      throw this.#refused;
-    }
+    const answer = await this.#send("GET", this.root, headers, {}, cookies);
+    if (answer.status === 401 || answer.status === 403) throw this.#lockedOut(answer);
     if (answer.status !== 200) throw this.#refusal("the log-in", answer);
     const fields = jsonOf(answer, "the root of the service");
     const version = fieldsOf(fields["version"], "the version of the service");
     if (typeof version["major-version"] !== "number") throw new SpinnError("ERR_SPINN_PROTOCOL", `${this.where} tells no version`);
-    const headers: Record<string, string> = { authorization: this.authorization };
-    if (cookies.length > 0) headers["cookie"] = cookies.map((cookie) => cookie.split(";", 1)[0]!).join("; ");
+    if (cookies.length > 0) headers["cookie"] = cookieOf(cookies);
     const [name, token] = [fields["csrf-header"], fields["csrf-token"]];
     if (typeof name === "string" && typeof token === "string" && /^[\w-]+$/.test(name)) headers[name] = token;
     return headers;
   }
 
+  /** The log-in page gives a session to a token, and to whoever fills in its form; resolves with the session's cookie. */
+  async #visitPage(headers: Readonly<Record<string, string>>): Promise<string> {
+    const { page, form } = this.logIn;
+    const cookies: string[] = [];
+    const shown = await this.#send("GET", new URL(page!), headers, {}, cookies);
+    if (shown.status === 401 || shown.status === 403) throw this.#lockedOut(shown);
+    if (shown.status >= 400) throw this.#refusal("the log-in page", shown);
+    if (form === undefined) return cookieOf(cookies);
+    const token = hiddenField(shown.text, "_csrf");
+    if (token === undefined) throw new SpinnError("ERR_SPINN_PROTOCOL", `the log-in page of ${this.where} has no form that is known here`);
+    const after: string[] = [];
+    const body = new URLSearchParams({ _csrf: token, ...form.fields, submit: "submit" }).toString();
+    const answer = await this.#send("POST", new URL(form.url), { cookie: cookieOf(cookies) }, { form: body }, after);
+    // Whoever is let in gets a new session and is sent on; the others get a page again, without one.
+    if (after.length === 0 || answer.status >= 400) throw this.#lockedOut(answer);
+    return cookieOf(after);
+  }
+
+  #lockedOut({ text }: WebAnswer): SpinnError {
+    const hint = "mind that three wrong passwords lock an account for a day";
+    this.#refused = new SpinnError("ERR_SPINN_REMOTE", `${this.where} refused the log-in: ${brief(text)}`, { hint });
+    return this.#refused;
+  }
+
   async #send(
     method: string,
-    path: string,
+    path: string | URL,
     headers: Readonly<Record<string, string>>,
     request: WebRequest,
     cookies: string[] = [],
   ): Promise<WebAnswer> {
-    const { signal, json, text, query = {}, extraMs = 0 } = request;
+    const { signal, json, text, form, query = {}, extraMs = 0 } = request;
     throwIfAborted(signal);
     const url = new URL(path, this.root);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-    const body = json === undefined ? text : JSON.stringify(json);
-    const kind = json === undefined ? "text/plain" : "application/json";
+    const body = form ?? (json === undefined ? text : JSON.stringify(json));
+    const kind = form !== undefined ? "application/x-www-form-urlencoded" : json === undefined ? "text/plain" : "application/json";
     const timeout = AbortSignal.timeout(this.#timeoutMs + extraMs);
     try {
       const answer = await fetch(url, {
@@ -156,7 +210,7 @@ export class WebSession {
       if (signal?.aborted) throw abortError(signal);
       if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
       if (timeout.aborted)
-        throw new SpinnError("ERR_SPINN_TIMEOUT", `no answer to ${method} ${path} from ${this.where} in time`, { cause });
+        throw new SpinnError("ERR_SPINN_TIMEOUT", `no answer to ${method} ${url.pathname} from ${this.where} in time`, { cause });
       if (cause instanceof SpinnError) throw cause;
       const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
       throw new SpinnError("ERR_SPINN_UNREACHABLE", `cannot reach the spalloc service at ${this.where}: ${why}`, { cause });
@@ -178,9 +232,39 @@ export function jsonOf(answer: WebAnswer, what: string): Fields {
   }
 }
 
-function authorizationOf(credentials: WebCredentials): string {
-  if ("token" in credentials) return `Bearer ${credentials.token}`;
-  return `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`, "utf8").toString("base64")}`;
+/** How a session is begun. Plain values: a thread that shares nothing with this one does the same. */
+export interface LogIn {
+  /** Header of every request; undefined where the session's cookie alone counts. */
+  readonly authorization: string | undefined;
+  /** The log-in page, where the session begins there. */
+  readonly page: string | undefined;
+  /** What to send to the page's form. */
+  readonly form: { readonly url: string; readonly fields: { readonly username: string; readonly password: string } } | undefined;
+}
+
+function logInOf(base: URL, credentials: WebCredentials): LogIn {
+  const page = new URL("system/login.html", base).href;
+  if ("token" in credentials) return { authorization: `Bearer ${credentials.token}`, page, form: undefined };
+  const { username, password } = credentials;
+  if (credentials.login === "form") {
+    const url = new URL("system/perform_login", base).href;
+    return { authorization: undefined, page, form: { url, fields: { username, password } } };
+  }
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
+  return { authorization, page: undefined, form: undefined };
+}
+
+function cookieOf(cookies: readonly string[]): string {
+  return cookies.map((cookie) => cookie.split(";", 1)[0]!).join("; ");
+}
+
+/** The value of a hidden field of a page, whatever the order of its attributes. */
+function hiddenField(page: string, name: string): string | undefined {
+  for (const [tag] of page.matchAll(/<input\b[^>]*>/gi)) {
+    const attribute = (which: string): string | undefined => new RegExp(`\\b${which}\\s*=\\s*"([^"]*)"`, "i").exec(tag)?.[1];
+    if (attribute("name") === name) return attribute("value");
+  }
+  return undefined;
 }
 
 async function bodyOf(answer: Response): Promise<string> {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { FakeProxy } from "./fake-proxy.js";
 
 /** The newer service as its description has it: log-in, session, token for changes, one triad, jobs that are ready at once or when told. */
 export class FakeWebService {
@@ -10,6 +11,12 @@ export class FakeWebService {
   first = "READY";
   sessions = 0;
   keepalives = 0;
+  /** Boards by their chip "x,y"; with `proxied`, the service offers a WebSocket to them. */
+  hosts: Readonly<Record<string, string>> = { "0,0": "10.0.0.1", "8,4": "10.0.0.9" };
+  proxied = false;
+  readonly proxy = new FakeProxy((chip) => this.hosts[chip]);
+  /** Credentials that count: HTTP Basic, the form, or a bearer token. */
+  takes: "basic" | "form" | "token" = "basic";
   /** Answers that come before all else. */
   special: ((line: string) => { readonly status: number; readonly text: string } | undefined) | undefined;
   readonly #server: Server;
@@ -18,6 +25,15 @@ export class FakeWebService {
 
   private constructor() {
     this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server.on("upgrade", (request, socket, head) => {
+      this.asked.push(`UPGRADE ${request.url}`);
+      const job = this.jobs.get(Number(/^\/spalloc\/proxy\/(\d+)$/.exec(request.url!)?.[1]));
+      const session = this.#sessionOf(request);
+      const csrf = request.headers["x-csrf-token"] === `token${session}` && request.headers.origin === new URL(this.url).origin;
+      const status = session === undefined ? "401 x" : !csrf ? "403 x" : job?.state !== "READY" ? "503 job not in state" : undefined;
+      if (status === undefined) this.proxy.upgrade(request, socket, head);
+      else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    });
   }
 
   static async start(): Promise<FakeWebService> {
@@ -51,6 +67,7 @@ export class FakeWebService {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy.close();
     this.#server.close();
     this.#server.closeAllConnections();
     await once(this.#server, "close");
@@ -71,10 +88,28 @@ export class FakeWebService {
     };
     const special = this.special?.(line);
     if (special !== undefined) return reply(special.status, special.text);
-    if (request.headers.authorization !== `Basic ${Buffer.from("me:secret").toString("base64")}`)
-      return reply(401, "log in required, really");
-    if (path === "") {
+    const giveSession = (): Record<string, string> => {
       this.sessions += 1;
+      return { "set-cookie": `JSESSIONID=s${this.sessions}; Path=/spalloc; HttpOnly` };
+    };
+    const { authorization } = request.headers;
+    const isToken = authorization === "Bearer good";
+    if (url.pathname === "/spalloc/system/login.html") {
+      if (this.takes === "token" && !isToken) return reply(401, "log in required, really");
+      const hidden = '<input value="c5rf" type="hidden" name="_csrf"/>';
+      return reply(200, `<html><form action="perform_login"><input name="username">${hidden}</form></html>`, giveSession());
+    }
+    if (url.pathname === "/spalloc/system/perform_login") {
+      const isKnown = this.#sessionOf(request) !== undefined && text === "_csrf=c5rf&username=me&password=secret&submit=submit";
+      if (!isKnown) return reply(401, { message: "computer says no", timestamp: "now" });
+      return reply(302, "", { ...giveSession(), location: "/spalloc/" });
+    }
+    const isBasic = authorization === `Basic ${Buffer.from("me:secret").toString("base64")}`;
+    if (this.takes === "form" ? authorization !== undefined : this.takes === "basic" ? !isBasic : !isToken)
+      return reply(401, "log in required, really");
+    if (this.takes !== "basic" && this.#sessionOf(request) === undefined) return reply(401, "session over");
+    if (path === "") {
+      const cookie = this.takes === "basic" ? giveSession() : {};
       return reply(
         200,
         {
@@ -82,11 +117,10 @@ export class FakeWebService {
           "csrf-header": "X-CSRF-TOKEN",
           "csrf-token": `token${this.sessions}`,
         },
-        { "set-cookie": `JSESSIONID=s${this.sessions}; Path=/spalloc; HttpOnly` },
+        cookie,
       );
     }
-    const known = (n: number): boolean => request.headers.cookie === `JSESSIONID=s${n}` && n > this.sessions - 2;
-    const session = [this.sessions, this.sessions - 1].find(known);
+    const session = this.#sessionOf(request);
     if (session === undefined) return reply(401, "session over");
     if (request.method !== "GET" && request.headers["x-csrf-token"] !== `token${session}`) return reply(403, "no token");
     if (path === "machines/triad") {
@@ -131,10 +165,7 @@ export class FakeWebService {
     }
     if (rest === "machine") {
       if (job.state === "QUEUED") return reply(204);
-      const connections = [
-        [[0, 0], "10.0.0.1"],
-        [[8, 4], "10.0.0.9"],
-      ];
+      const connections = Object.entries(this.hosts).map(([chip, host]) => [chip.split(",").map(Number), host]);
       const boards = [
         [0, 0, 1],
         [0, 0, 0],
@@ -147,7 +178,12 @@ export class FakeWebService {
       return url.searchParams.get("x") === "1" ? reply(200, { machine: "triad", "job-id": jobId, ...coordinates, ...chips }) : reply(204);
     }
     const state = (): void =>
-      reply(200, { state: job.state, "start-time": "2026-01-02T03:04:05.678Z", reason: this.jobs.get(jobId)!.reason });
+      reply(200, {
+        state: job.state,
+        "start-time": "2026-01-02T03:04:05.678Z",
+        reason: this.jobs.get(jobId)!.reason,
+        ...(this.proxied && job.state === "READY" ? { "proxy-ref": `wss://elsewhere.example/spalloc/proxy/${jobId}` } : {}),
+      });
     if (url.searchParams.get("wait") !== "true") return state();
     const release = (): void => {
       this.#held.delete(release);
@@ -157,6 +193,10 @@ export class FakeWebService {
     this.#held.add(release);
     this.#wake();
     response.on("close", () => this.#held.delete(release));
+  }
+
+  #sessionOf(request: IncomingMessage): number | undefined {
+    return [this.sessions, this.sessions - 1].find((n) => request.headers.cookie === `JSESSIONID=s${n}`);
   }
 
   #wake(): void {
