@@ -18,6 +18,8 @@ export interface BoardAddress {
 export interface Inventory {
   /** The one that is meant when none is named: a name of `boards`, or an address. */
   readonly default: string | undefined;
+  /** Where boards are on loan, as `--spalloc` takes it. */
+  readonly spalloc?: string | undefined;
   readonly boards: ReadonlyMap<string, BoardAddress>;
   /** Names of boards under one name. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
@@ -28,6 +30,7 @@ export interface Inventory {
  *
  * ```yaml
  * default: desk
+ * spalloc: spinn.example.org
  * boards:
  *   desk: 192.168.240.1
  *   rack1-00: { host: 10.11.12.1, port: 17893, bmp: 10.11.12.0, slot: 0, variables: { cores: "0,0,1-16" } }
@@ -58,7 +61,7 @@ export async function readInventory(path: string, isNamed = process.env["SPINN_B
 
 /** The checked form of what a YAML file held. */
 export function checkInventory(value: unknown): Inventory {
-  const file = record(value, "the file", ["default", "boards", "groups"]);
+  const file = record(value, "the file", ["default", "spalloc", "boards", "groups"]);
   const boards = new Map<string, BoardAddress>();
   for (const [name, entry] of Object.entries(file["boards"] === undefined ? {} : (file["boards"] as Record<string, unknown>))) {
     const board = record(typeof entry === "string" ? { host: entry } : entry, `board "${name}"`, [
@@ -80,7 +83,9 @@ export function checkInventory(value: unknown): Inventory {
   }
   const chosen = file["default"];
   if (chosen !== undefined && typeof chosen !== "string") throw new Error("default must be a name");
-  return { default: chosen, boards, groups: groupsOf(file["groups"], boards) };
+  const spalloc = file["spalloc"];
+  if (spalloc !== undefined && typeof spalloc !== "string") throw new Error("spalloc must be an address: host, host:port or https://...");
+  return { default: chosen, spalloc, boards, groups: groupsOf(file["groups"], boards) };
 }
 
 /** Boards whose names a pattern matches: `rack1-*`; one without a star matches itself. */

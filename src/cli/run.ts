@@ -10,7 +10,7 @@ import { usage } from "./usage.js";
 import { VERBS } from "./verbs.js";
 
 /** Options of the whole program that take a value: the word behind them is no verb. */
-const WITH_VALUE = new Set(["--host", "--port", "--timeout", "--color", "--via"]);
+const WITH_VALUE = new Set(["--host", "--port", "--timeout", "--color", "--via", "--spalloc"]);
 
 /** What ends a run from outside. */
 export interface Interrupts {

@@ -30,6 +30,15 @@ boards and groups, and patterns.
                               the same with TLS: whom to trust (the controller's certificate, or an authority's), and who we are
   SPINN_VIA                   the same in the environment, where neither --via nor --host is given; it stands above SPINN_HOST
 
+Boards on loan
+
+  --spalloc spinn.example.org an allocation server: host, host:port (22244 when left out), or https://host/spalloc/ of the newer service
+  SPINN_SPALLOC               the same in the environment; then spalloc: in the inventory, then hostname in ~/.spalloc
+  SPINN_SPALLOC_USER, SPINN_SPALLOC_PASSWORD or SPINN_SPALLOC_TOKEN
+                              who asks, for https; SPINN_SPALLOC_LOGIN=form where the service wants its log-in page filled in
+  spinn alloc 3 -- COMMAND    runs a command with SPINN_HOST set to the board to boot through, SPINN_HOSTS to all (with commas), SPINN_JOB and
+                              SPINN_MACHINE; its status is that of spinn
+
 A board's BMP, which switches its power, has an address of its own: --bmp, or bmp in the inventory. It is usually the board's minus one.
 What switches boards (power, reset) must name the BMP, the board, or the controller (--via); SPINN_HOST, SPINN_VIA and the default are not enough.
 `,

@@ -8,6 +8,7 @@ const MEMORY = "Memory";
 const APPLICATIONS = "Applications";
 const NETWORK = "Packets";
 const BOARD = "Power and sensors (through the BMP)";
+const LOAN = "Boards on loan (through a spalloc server)";
 const LAB = "A board that others use too";
 const HELP = "Help";
 
@@ -50,6 +51,9 @@ export const VERBS: VerbTable = {
   reset: entry(BOARD, "reset boards", () => import("./verbs/reset.js")),
   bmp: entry(BOARD, "look at boards of a frame: serial numbers, addresses, FPGA registers, LEDs, flash", () => import("./verbs/bmp.js")),
   sensors: entry(BOARD, "show voltages, temperatures and fans, with verdicts", () => import("./verbs/sensors.js")),
+  alloc: entry(LOAN, "take boards, run a command on them, give them back", () => import("./verbs/alloc.js")),
+  jobs: entry(LOAN, "list, follow and end the jobs of an allocation server", () => import("./verbs/jobs.js")),
+  machines: entry(LOAN, "list the machines of an allocation server, and find a board in them", () => import("./verbs/machines.js")),
   serve: entry(LAB, "serve a board to others: calls and live state, as an ARTIQ controller", () => import("./verbs/serve.js")),
   runs: entry(LAB, "list what a controller runs, has run and will run", () => import("./verbs/runs.js")),
   watch: entry(LAB, "follow a run until it ends", () => import("./verbs/watch.js")),

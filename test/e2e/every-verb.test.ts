@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Interrupts, run } from "../../src/cli/run.js";
 import { VERBS } from "../../src/cli/verbs.js";
 import { SimulatedMachine } from "../../src/simulator/index.js";
+import { FakeJobs } from "../services/allocation/fake-server.js";
 import { schemaProblems } from "./json-schema.js";
 import { addresses, collect, SilentBoard, temporaryFolder } from "./spinn.js";
 
@@ -125,6 +126,9 @@ const CASES: Readonly<Record<string, Case>> = {
   bmp: { words: ["bmp", "info", "0"], to: "bmp", fullDisk: ["bmp", "flash", "0", "-o", "/dev/full"] },
   sensors: { words: ["sensors", "0"], to: "bmp" },
   serve: { words: ["serve", "--simulation", "--port", "0"], to: "none", endless: true },
+  alloc: { words: ["alloc", "3", "--hold", "1ms", "--spalloc", "SPALLOC"], to: "none", changes: true },
+  jobs: { words: ["jobs", "--spalloc", "SPALLOC"], to: "none" },
+  machines: { words: ["machines", "--spalloc", "SPALLOC"], to: "none" },
   runs: { words: ["runs"], to: "via" },
   watch: { words: ["watch", "1"], to: "via" },
   pause: { words: ["pause", "1"], to: "via" },
@@ -140,6 +144,7 @@ const OTHER_JSON = new Set(["simulate", "serve", "stream"]);
 
 let machine: SimulatedMachine;
 let silent: SilentBoard;
+let spalloc: Awaited<ReturnType<typeof FakeJobs.start>>;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
 beforeAll(async () => {
@@ -150,11 +155,14 @@ beforeAll(async () => {
   await writeFile(folder.file("a.routes"), "0x00010000 0xffff0000 links 0,2 cores 1,5\n");
   machine = await SimulatedMachine.start({ board: "spin5", host: HOST, bmpHost: BMP, timeScale: 0.01 });
   silent = await SilentBoard.listen(SILENT);
+  spalloc = await FakeJobs.start();
+  spalloc.first = "ready";
 });
 
 afterAll(async () => {
   await machine.close();
   await silent[Symbol.asyncDispose]();
+  await spalloc.server.close();
   await folder[Symbol.asyncDispose]();
 });
 
@@ -171,7 +179,7 @@ async function spinn(words: readonly string[], { columns, interrupts = NO_INTERR
   const out = stdout instanceof PassThrough ? collect(stdout) : () => "";
   const err = collect(stderr);
   if (columns !== undefined) for (const stream of [stdout, stderr]) Object.assign(stream, { isTTY: true, columns });
-  const here = words.map((word) => word.replace("FOLDER", folder.path));
+  const here = words.map((word) => word.replace("FOLDER", folder.path).replace("SPALLOC", `127.0.0.1:${spalloc.server.port}`));
   const status = await run(here, { stdin: {}, stdout: stdout as PassThrough, stderr }, interrupts);
   return { status, out: out(), err: err() };
 }
@@ -298,7 +306,7 @@ describe("changes", () => {
       if (out.includes("--dry-run")) found.push(name);
     }
     const known = having("changes").map(([name]) => name);
-    expect(found.filter((name) => !known.includes(name)).sort()).toEqual(["bmp", "bringup", "power"]);
+    expect(found.filter((name) => !known.includes(name)).sort()).toEqual(["bmp", "bringup", "jobs", "power"]);
   });
 });
 

@@ -1,9 +1,11 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import {
+  type BoardSource,
   devicesOver,
   type FleetBoard,
   type FleetEvent,
+  type FleetOptions,
   loadScript,
   parseScript,
   planBringup,
@@ -26,6 +28,7 @@ import { plural } from "../format.js";
 import { type Inventory, readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration, parseInteger } from "../number.js";
+import { addRequestOptions, andGiveBack, requestOf, withServer } from "../spalloc.js";
 import { ExitStatus } from "../status.js";
 import { usage } from "../usage.js";
 import { addViaOption, openNetwork, viaOf } from "../via.js";
@@ -49,19 +52,23 @@ interface Options {
   readonly schema?: boolean;
   readonly ndjson?: boolean;
   readonly via?: string;
+  readonly alloc?: number;
 }
 
 const AT_ONCE = 8;
 
 export const verb: Verb = {
   configure: (command) =>
-    void addViaOption(command, "else this computer's own network")
+    void addRequestOptions(addViaOption(command, "else this computer's own network"))
       .argument("[script]", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
       .option("--bmp <host>", "its board management processor, host or host:port")
       .option("--boot-port <n>", "UDP port of the boot ROM (default: 54321)", parsePort)
       .option("--boards <names>", "many boards: names, groups and patterns of the inventory, or addresses: rack1,desk,lab-*", addNames)
+      .option("--alloc <n>", "many boards: n that an allocation server lends, given back at the end; a bad one is replaced", (text) =>
+        parseInteger("--alloc", text, 1, 1200),
+      )
       .option("--inventory <file>", "the inventory (default: $SPINN_BOARDS, then ~/.config/spinn/boards.yaml)")
       .option("--at-once <n>", "boards under way at a time (default: 8)", (text) => parseInteger("--at-once", text, 1, 256))
       .option("--power-spacing <time>", "least time between two boards switched on through one BMP (default: none)", (text) =>
@@ -79,6 +86,7 @@ export const verb: Verb = {
     "bringup night.yaml --host 192.168.240.1 --bmp 192.168.240.0",
     "bringup night.yaml --set cores=0,0,1-16 --report night.json --resume # go on after an interruption",
     "bringup lab.yaml --boards rack1 --at-once 8 --junit lab.xml --json # status 0 when all boards are up, 7 when some are not",
+    "bringup nightly.yaml --alloc 3 --spalloc spinn.example.org # on whatever boards are free, with the power that the server gives them",
     "bringup lab.yaml --boards 'rack1-*,desk' --dry-run # every step of every board, with its values",
   ],
   statuses: [1, 3, 4, 5, 6, 7, 9, 74],
@@ -91,6 +99,7 @@ export const verb: Verb = {
     }
     if (path === undefined) throw usage("no script is named", "spinn bringup SCRIPT.yaml; spinn help bringup has examples");
     const inventory = await readInventory(options.inventory ?? inventoryPath(), options.inventory !== undefined);
+    if (options.alloc !== undefined) return runBorrowed(job, command, path, options, options.alloc);
     return options.boards === undefined
       ? runOne(job, command, path, options, inventory)
       : runMany(job, path, options, options.boards, inventory);
@@ -176,13 +185,58 @@ async function runMany(
   }
   const listed = selectBoards(names, inventory);
   const boards = listed.map((board) => ({ ...board, address: { ...board.address, bootPort: options.bootPort } }));
-  const yaml = await readScriptFile(path);
-  const scriptFor: ScriptFor = ({ variables }) =>
-    parseScript(yaml, { path, folder: dirname(path), variables: options.set, boardVariables: variables });
+  const scriptFor = await readScript(path, options);
   if (options.dryRun) {
     await tellPlans(job, options, boards, scriptFor);
     return ExitStatus.DONE;
   }
+  return runAll(job, options, scriptFor, boards, { resume: options.resume });
+}
+
+/** Boards that an allocation server lends, each with a job of its own. */
+async function runBorrowed(job: Job, command: Command, path: string, options: Options, count: number): Promise<ExitStatus | 143> {
+  for (const name of ["host", "port", "bmp", "via", "boards", "resume"] as const) {
+    if (options[name] !== undefined)
+      throw usage(`--${name} does not go with --alloc`, "the allocation server says which boards there are, others each time");
+  }
+  const scriptFor = await readScript(path, options);
+  const named = Array.from({ length: count }, (_, i) =>
+    fleetBoard(`lent-${i + 1}`, { host: `lent-${i + 1}`, port: undefined, bmp: undefined }, undefined),
+  );
+  if (options.dryRun) {
+    await tellPlans(job, options, named, scriptFor);
+    return ExitStatus.DONE;
+  }
+  // What is wrong with the script is found before any board is asked for.
+  await planFleet(scriptFor, named.slice(0, 1));
+  const { BorrowedBoards } = await import("../borrowed-boards.js");
+  return withServer(job, command, async (allocator, chosen) => {
+    const lent = new BorrowedBoards(job, allocator, requestOf(command, chosen));
+    return andGiveBack(
+      job,
+      () => lent.settle(),
+      () => {
+        const source = (signal: AbortSignal): AsyncIterable<FleetBoard> =>
+          lent.boards(count, Math.min(count, options.atOnce ?? AT_ONCE), signal);
+        return runAll(job, options, scriptFor, source, { replace: lent.replace, devices: lent.devices, stateFolder: false });
+      },
+    );
+  });
+}
+
+async function readScript(path: string, options: Options): Promise<ScriptFor> {
+  const yaml = await readScriptFile(path);
+  return ({ variables }) => parseScript(yaml, { path, folder: dirname(path), variables: options.set, boardVariables: variables });
+}
+
+/** Runs a script for boards as they come; resolves with the status that the command ends with. */
+async function runAll(
+  job: Job,
+  options: Options,
+  scriptFor: ScriptFor,
+  boards: BoardSource,
+  more: Pick<FleetOptions, "resume" | "replace" | "devices" | "stateFolder">,
+): Promise<ExitStatus | 143> {
   const display = options.ndjson ? undefined : new FleetDisplay(job);
   let isOver = false;
   const tell = (event: FleetEvent): void => {
@@ -199,7 +253,7 @@ async function runMany(
       atOnce: options.atOnce ?? AT_ONCE,
       powerSpacingMs: options.powerSpacing,
       failFast: options.failFast,
-      resume: options.resume,
+      ...more,
       outputFolder: options.output,
       reportPath: options.report,
       junitPath: options.junit,
@@ -207,7 +261,10 @@ async function runMany(
       onProgress: tell,
     });
     if (report.outcome === "done") return ExitStatus.DONE;
-    const next = "run again with --resume: boards that are up are left alone, the others go on";
+    const next =
+      options.alloc === undefined
+        ? "run again with --resume: boards that are up are left alone, the others go on"
+        : "the boards are given back; run again for others";
     if (report.outcome === "failed") {
       job.terminal.complain(job.terminal.paintTalk("bad", `spinn bringup: ${countsLine(report)}\n  ${next}`));
       return ExitStatus.PARTIAL;

@@ -26,6 +26,8 @@ const OPERANDS: Readonly<Record<string, readonly string[]>> = {
   signal: ["start", "stop", "pause", "cont", "sync0", "sync1", "timer", "exit", "usr0", "usr1", "usr2", "usr3"],
   wait: ["RUN", "EXIT", "SYNC0", "SYNC1", "PAUSE", "WAIT", "IDLE"],
   stream: ["imd", "events"],
+  jobs: ["list", "watch", "destroy"],
+  machines: ["list", "where-is"],
   completion: ["bash", "zsh", "fish"],
   help: Object.keys(TOPICS),
 };

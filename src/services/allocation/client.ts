@@ -219,11 +219,16 @@ export class SpallocClient implements Allocator {
     return this.whereIs({ jobId, chip }, options);
   }
 
-  watchJob(jobId: number, changed: () => void): () => void {
+  watchJob(jobId: number | null, changed: () => void): () => void {
     // No use in waiting for the reply: while it is not there, whoever watches also asks from time to time.
     this.notifyJob(jobId).catch(() => {});
     const stop = this.onChange((change) => {
-      if (change.kind === "lost" || change.kind === "connected" || (change.kind === "jobs" && change.ids.includes(jobId))) changed();
+      if (
+        change.kind === "lost" ||
+        change.kind === "connected" ||
+        (change.kind === "jobs" && (jobId === null || change.ids.includes(jobId)))
+      )
+        changed();
     });
     return () => {
       stop();

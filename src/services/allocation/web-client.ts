@@ -6,18 +6,19 @@ import type { JobMachine } from "./job-machine.js";
 import type { JobRequest } from "./job-request.js";
 import type { JobStatus } from "./job-status.js";
 import type { KeepalivePlan } from "./keepalive.js";
-import type { ListedMachine } from "./listing.js";
+import type { ListedJob, ListedMachine } from "./listing.js";
 import { BoardProxy } from "./proxy.js";
 import { jsonOf, WebSession, type WebSessionOptions } from "./web-session.js";
 import {
   decodeWebJobMachine,
   decodeWebJobStatus,
+  decodeWebListedJob,
   decodeWebMachine,
   decodeWebPlace,
   decodeWebPower,
   encodeWebJobRequest,
 } from "./web-values.js";
-import type { Place } from "./where-is.js";
+import type { Place, PlaceQuery } from "./where-is.js";
 
 export interface SpallocWebClientOptions extends WebSessionOptions {
   /** Base of the service, `https://host/spalloc/`. */
@@ -35,6 +36,8 @@ const PAUSE_MS = 250;
 const FAILED_PAUSE_MS = 5000;
 const PAGE = 200;
 const MAX_JOBS = 10_000;
+/** Questions for the states of listed jobs. */
+const AT_A_TIME = 8;
 
 /** Client of the newer spalloc service, over HTTP: jobs, machines, places. Follows no address that the service hands out. */
 export class SpallocWebClient implements Allocator {
@@ -113,6 +116,29 @@ export class SpallocWebClient implements Allocator {
     return answer.status === 200 ? decodeWebPlace(jsonOf(answer, "a place")) : null;
   }
 
+  async whereIs(query: PlaceQuery, { signal }: CallOptions = {}): Promise<Place | null> {
+    if ("jobId" in query) return this.whereIsChip(query.jobId, query.chip, { signal });
+    const { machine, ...place } = query;
+    const [path, names] =
+      "chip" in place ? ["chip", place.chip] : "cabinet" in place ? ["physical-board", place] : ["logical-board", place];
+    const answer = await this.#session.request("GET", `machines/${encodeURIComponent(machine)}/${path}`, { query: { ...names }, signal });
+    return answer.status === 200 ? decodeWebPlace(jsonOf(answer, "a place")) : null;
+  }
+
+  /** The jobs that this user may see. Their boards are left out: asking for them would keep other people's jobs alive. */
+  async listJobs({ signal }: CallOptions = {}): Promise<ListedJob[]> {
+    const ids = await this.jobIds({ signal });
+    const jobs: ListedJob[] = [];
+    for (let first = 0; first < ids.length; first += AT_A_TIME) {
+      const some = ids.slice(first, first + AT_A_TIME).map(async (jobId) => {
+        const answer = await this.#session.request("GET", `jobs/${jobId}`, { signal });
+        return answer.status === 200 ? [decodeWebListedJob(jobId, jsonOf(answer, "the state of a job"))] : [];
+      });
+      jobs.push(...(await Promise.all(some)).flat());
+    }
+    return jobs;
+  }
+
   async listMachines({ signal }: CallOptions = {}): Promise<ListedMachine[]> {
     const answer = await this.#session.request("GET", "machines", { signal });
     return listOf(jsonOf(answer, "the list of machines")["machines"], "machines", decodeWebMachine);
@@ -139,7 +165,9 @@ export class SpallocWebClient implements Allocator {
     return ids;
   }
 
-  watchJob(jobId: number, changed: () => void): () => void {
+  /** The service has no way to wait for all jobs together: for null, nothing is heard. */
+  watchJob(jobId: number | null, changed: () => void): () => void {
+    if (jobId === null) return () => {};
     const stop = new AbortController();
     void this.#watch(jobId, changed, stop.signal);
     return () => stop.abort();

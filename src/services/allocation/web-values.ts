@@ -3,7 +3,7 @@ import { type Fields, fieldsOf, integerOf, integersOf, listOf, orNull, textOf, u
 import { type BoardPlace, decodeBoardPlace, decodeChip, decodeConnections, type JobMachine, makeJobMachine } from "./job-machine.js";
 import { createJobArguments, type JobRequest } from "./job-request.js";
 import { decodeJobStateName, type JobStatus } from "./job-status.js";
-import type { BoardLink, ListedMachine } from "./listing.js";
+import type { BoardLink, ListedJob, ListedMachine } from "./listing.js";
 import { decodeBoardPosition, type Place } from "./where-is.js";
 
 /**
@@ -38,6 +38,25 @@ export function decodeWebJobStatus(fields: Fields, power: boolean | null): JobSt
     reason: orNull(fields["reason"], "reason", textOf) || null,
     startTime: start === null || Number.isNaN(Date.parse(start)) ? null : new Date(start),
     keepaliveHost: orNull(fields["keepalive-host"], "keepalive-host", textOf) || null,
+  };
+}
+
+/** A job of a list: what its state says, without its boards. */
+export function decodeWebListedJob(jobId: number, fields: Fields): ListedJob {
+  const { state, startTime, keepaliveHost } = decodeWebJobStatus(fields, null);
+  const asked = orNull(fields["original-request"], "original-request", fieldsOf) ?? {};
+  return {
+    jobId,
+    owner: orNull(fields["owner"], "owner", textOf) ?? "",
+    state,
+    power: null,
+    startTime,
+    keepaliveMs: null,
+    keepaliveHost,
+    args: typeof asked["num-boards"] === "number" ? [asked["num-boards"]] : [],
+    kwargs: asked,
+    machine: orNull(asked["machine-name"], "machine-name", textOf),
+    boards: [],
   };
 }
 

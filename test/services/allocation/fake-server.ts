@@ -106,6 +106,9 @@ const NAMES = { unknown: 0, queued: 1, power: 2, ready: 3, destroyed: 4 } as con
 export class FakeJobs {
   readonly states = new Map<number, { state: keyof typeof NAMES; power: boolean | null; reason: string | null }>();
   first: keyof typeof NAMES = "queued";
+  /** Hosts that are lent one by one, to jobs for one board; others get the triad. */
+  readonly single: string[] = [];
+  readonly #lent = new Map<number, string>();
   server: FakeServer | undefined;
   #lastId = 40;
 
@@ -129,10 +132,16 @@ export class FakeJobs {
       case "create_job":
         this.#lastId += 1;
         this.states.set(this.#lastId, { state: this.first, power: this.first === "queued" ? null : true, reason: null });
+        if (args.length === 1 && args[0] === 1 && this.single.length > 0) this.#lent.set(this.#lastId, this.single.shift()!);
         return { value: this.#lastId };
       case "get_job_state":
         return { value: { ...job, state: NAMES[job.state], keepalive: 60, start_time: 1, keepalivehost: "127.0.0.1" } };
       case "get_job_machine_info":
+        if (this.#lent.has(jobId)) {
+          const host = this.#lent.get(jobId)!;
+          const board = { width: 8, height: 8, connections: [[[0, 0], host]], boards: [[jobId, 0, 0]] };
+          return { value: { ...board, machine_name: "triad" } };
+        }
         return {
           value: {
             width: 12,
@@ -153,6 +162,21 @@ export class FakeJobs {
       case "destroy_job":
         this.states.set(jobId, { state: "destroyed", power: null, reason: (kwargs["reason"] as string | null) ?? null });
         return { value: null };
+      case "list_jobs": {
+        const listed = [...this.states].filter(([, each]) => each.state !== "destroyed" && each.state !== "unknown");
+        const members = { owner: "somebody", start_time: 1, keepalive: 60, args: [3], kwargs: {}, keepalivehost: "10.0.0.5" };
+        const where = { allocated_machine_name: "triad", boards: [[0, 0, 0]] };
+        return { value: listed.map(([id, each]) => ({ job_id: id, ...members, ...where, state: NAMES[each.state], power: each.power })) };
+      }
+      case "list_machines": {
+        const machine = { name: "triad", tags: ["default"], width: 1, height: 1, dead_boards: [[0, 0, 1]], dead_links: [[0, 0, 0, 1]] };
+        return { value: [machine] };
+      }
+      case "where_is": {
+        if (kwargs["machine"] !== "triad" && kwargs["job_id"] === undefined) return { value: null };
+        const chips = { chip: [8, 4], board_chip: [0, 0], job_id: 7, job_chip: [8, 4] };
+        return { value: { machine: "triad", logical: [0, 0, 2], physical: [0, 1, 5], ...chips } };
+      }
       case "power_on_job_boards":
       case "power_off_job_boards":
         this.states.set(jobId, { state: "power", power: command === "power_on_job_boards", reason: null });
