@@ -11,7 +11,8 @@ import { usage } from "./usage.js";
 import { addViaOption, openNetwork, viaOf } from "./via.js";
 
 interface BoardOptions {
-  readonly host?: string;
+  /** Several times, in verbs that take several boards; the one that takes one takes the first. */
+  readonly host?: string | readonly string[];
   readonly port?: number;
   readonly timeout?: number;
 }
@@ -45,11 +46,12 @@ export async function chooseBoard(job: Job, command: Command): Promise<ChosenBoa
   const via = await viaOf(command, ["host"]);
   if (via !== undefined) {
     const network = await openNetwork(job, via);
-    const board = options.host === undefined ? network.board : resolveBoard(options.host, inventory);
+    const [named] = [options.host].flat();
+    const board = named === undefined ? network.board : resolveBoard(named, inventory);
     const bmp = network.bmp === undefined ? undefined : `${network.bmp.host}:${network.bmp.port}`;
     return { ...board, port: options.port ?? board.port, bmp, open: network.open, network };
   }
-  const said = options.host ?? process.env["SPINN_HOST"] ?? inventory?.default;
+  const said = [options.host].flat()[0] ?? process.env["SPINN_HOST"] ?? inventory?.default;
   if (said === undefined || said === "") {
     throw usage("no board is named", "give --host HOST, set SPINN_HOST, or name a default in the inventory (spinn help boards)");
   }
