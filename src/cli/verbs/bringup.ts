@@ -103,21 +103,22 @@ async function runOne(job: Job, command: Command, path: string, options: Options
     if (options[name] !== undefined)
       throw usage(`--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} is for many boards`, "add --boards NAMES");
   }
-  const { script, board: own } = await scriptAndBoard(path, options, inventory);
-  // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST.
-  const via = script.board.host !== undefined && options.via === undefined ? undefined : await viaOf(command, ["host", "bmp"]);
+  const { script, board: said } = await scriptAndBoard(path, options, inventory);
+  // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST. What sends nothing needs no way.
+  const isDirect = options.dryRun === true || (script.board.host !== undefined && options.via === undefined);
+  const via = isDirect ? undefined : await viaOf(command, ["host", "bmp"]);
   const network = via === undefined ? undefined : await openNetwork(job, via);
-  const board = network === undefined ? own : { ...addressOf(network), ...given(own) };
-  const common = { board, ...(options.resume === undefined ? {} : { resume: true }) };
+  const board = network === undefined ? said : boardOver(network, said, options);
+  const given = { board, ...(options.resume === undefined ? {} : { resume: true }) };
   if (options.dryRun) {
-    const plan = await planBringup(script, common);
+    const plan = await planBringup(script, given);
     const members = { script: plan.script, board: plan.board.host, bmp: plan.board.bmp?.host, dryRun: true, steps: plan.steps };
     job.result(members, () => `${planHead(plan.script, plan.steps.length)}${addressWords(plan.board)}\n${planText(job.terminal, plan)}`);
     return;
   }
   const teller = new Teller(job, options.ndjson === true);
   const report = await runBringup(script, {
-    ...common,
+    ...given,
     ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
     signal: job.signal,
     onProgress: (event) => teller.tell(event),
@@ -129,6 +130,18 @@ async function runOne(job: Job, command: Command, path: string, options: Options
 }
 
 /** The script with the variables of the board that is meant; the board is what the caller, else the script, says. */
+/** The controller's board, with what was said otherwise. */
+function boardOver(network: RemoteNetwork, said: FleetBoard["address"], options: Options): FleetBoard["address"] {
+  const place = options.host === undefined ? network.board : { host: said.host, port: said.port };
+  return {
+    ...said,
+    ...place,
+    ...(options.port === undefined ? {} : { port: options.port }),
+    bootPort: options.bootPort ?? network.bootPort,
+    bmp: options.bmp === undefined ? network.bmp : said.bmp,
+  };
+}
+
 async function scriptAndBoard(
   path: string,
   options: Options,
@@ -155,12 +168,6 @@ async function scriptAndBoard(
       bmp: bmp === undefined ? undefined : { host: bmp.host, port: bmp.port },
     },
   };
-}
-
-const addressOf = ({ board, bootPort, bmp }: RemoteNetwork) => ({ ...board, bootPort, bmp });
-
-function given<T extends object>(members: T): Partial<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 /** Many boards: the command ends well when all of them are up. */
