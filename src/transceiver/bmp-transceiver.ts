@@ -135,6 +135,26 @@ export class BMPTransceiver {
     return boards;
   }
 
+  /** One request, made by a function of `commands`: what has no method here, such as the serial flash or the BMP's memory. */
+  call<T>(request: ScpRequest<T>, options: CallOptions = {}): Promise<T> {
+    return this.#call(request, options);
+  }
+
+  /** Addresses of a board's BMP and of its SpiNNaker Ethernet, as kept in flash. */
+  async readAddresses(board: number, options: CallOptions = {}): Promise<{ readonly bmp: IpBlock; readonly spinnaker: IpBlock }> {
+    return this.#call(getBmpAddresses(board), options);
+  }
+
+  /** How long a BMP has been running, and what made it start. */
+  async readUptime(board: number, options: CallOptions = {}): Promise<BmpUptime> {
+    return this.#call(getBmpUptime(board), options);
+  }
+
+  /** Ids (0..23) a BMP has heard on the frame's CAN bus, its own included: one request, where {@link listBoards} makes 24. */
+  async listHeard(board = 0, options: CallOptions = {}): Promise<number[]> {
+    return this.#call(getCanStatus(board), options);
+  }
+
   /** Voltages, temperatures, fans. */
   async readSensors(board: number, options: CallOptions = {}): Promise<BoardStatus> {
     return this.#call(getBoardStatus(board), options);
@@ -191,28 +211,9 @@ export class BMPTransceiver {
     return this.#call(writeFpga(board, fpga, address, values), options);
   }
 
-  /** Sends any request. Its `p` is the board. */
-  call<T>(request: ScpRequest<T>, options: CallOptions = {}): Promise<T> {
-    return this.#call(request, options);
-  }
-
   /** What the connection has counted. */
   get counters(): PipelineCounters {
     return this.#connection.pipeline.counters;
-  }
-
-  /** CAN ids (0..23) that the BMP of a board has heard, its own included: slots, on backplanes of version 1. */
-  async listHeard(board: number, options: CallOptions = {}): Promise<number[]> {
-    return this.#call(getCanStatus(board), options);
-  }
-
-  /** Addresses of the BMP and of its board's Ethernet. */
-  async readAddresses(board: number, options: CallOptions = {}): Promise<{ readonly bmp: IpBlock; readonly spinnaker: IpBlock }> {
-    return this.#call(getBmpAddresses(board), options);
-  }
-
-  async readUptime(board: number, options: CallOptions = {}): Promise<BmpUptime> {
-    return this.#call(getBmpUptime(board), options);
   }
 
   /** Memory of the BMP itself (LPC1768), piece by piece. A wrong address restarts it. */
