@@ -7,8 +7,8 @@ import { expect, it } from "vitest";
 import { collect } from "../e2e/spinn.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Rooms whose page has a test of its own, because its example writes files or takes a board. */
-const ELSEWHERE = new Set(["cli", "bringup", "services/stream"]);
+/** Rooms whose page has a test of its own, because its example writes files or takes a board or a cluster. */
+const ELSEWHERE = new Set(["cli", "bringup", "services/stream", "services/cluster"]);
 const ROOMS = Object.keys((JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { exports: Record<string, unknown> }).exports)
   .filter((name) => name !== "./package.json")
   .map((name) => name.replace(/^\.\/?/, "") || "transceiver");
