@@ -121,7 +121,7 @@ async function run(
 }
 
 /** The board's IPv4 address, and which of our own addresses leads to it: only there is listened. Nothing is sent. */
-async function wayTo(host: string, port: number, signal: AbortSignal): Promise<{ readonly address: string; readonly own: string }> {
+export async function wayTo(host: string, port: number, signal: AbortSignal): Promise<{ readonly address: string; readonly own: string }> {
   await using udp = await UDPConnection.open({ remoteHost: host, remotePort: port, signal });
   return { address: udp.remoteAddress!, own: udp.local.slice(0, udp.local.lastIndexOf(":")) };
 }

@@ -29,9 +29,7 @@ export class ServedController {
   readonly #rpc: RpcServer;
   readonly #publisher: Publisher;
   readonly #steering: Steering;
-  #poll: NodeJS.Timeout | undefined;
-  #polling: Promise<void> = Promise.resolve();
-  #isPolling = false;
+  #endObserving: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   private constructor(controller: Controller, options: ServeOptions) {
@@ -62,7 +60,8 @@ export class ServedController {
     try {
       await served.#rpc.start(bind, port);
       await served.#publisher.start(bind, options.notifyPort ?? (port === 0 ? 0 : served.#rpc.port + 1));
-      if (pollMs > 0) served.#poll = setInterval(() => served.#refresh(), pollMs);
+      const isWatched = (): boolean => served.#publisher.status("board").subscribers > 0;
+      if (pollMs > 0) served.#endObserving = controller.observe(isWatched, pollMs);
       return served;
     } catch (error) {
       await served.close();
@@ -86,29 +85,17 @@ export class ServedController {
   /** Stops listening, and closes the controller: runs end, the board's connections are closed. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      clearInterval(this.#poll);
+      this.#endObserving();
       this.#steering.close();
       await this.#controller.runs.close();
       await Promise.all([this.#rpc.stop(), this.#publisher.stop()]);
       await this.#controller.close();
-      await this.#polling;
     })();
     return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Asks the machine, if somebody watches, nothing else goes on, and the question before has been answered. */
-  #refresh(): void {
-    if (this.#publisher.status("board").subscribers === 0 || this.#controller.runs.isBusy || this.#isPolling) return;
-    this.#isPolling = true;
-    // A board that does not answer shows in ping and in every method.
-    const done = (): void => {
-      this.#isPolling = false;
-    };
-    this.#polling = this.#controller.refresh().then(done, done);
   }
 
   #runsTarget(): object {
