@@ -26,7 +26,8 @@ export function hexagonAt({ x, y }: PicturePoint): ChipCoordinates {
   const [da, db, dc] = [Math.abs(a - across), Math.abs(b - up), Math.abs(c - third)];
   if (da > db && da > dc) a = b + c;
   else if (db > dc) b = a - c;
-  return { x: a, y: b };
+  // Without the sign of a zero.
+  return { x: a + 0, y: b + 0 };
 }
 
 /** The six corners around a centre, clockwise from the lower right; `scale` below 1 leaves a gap between neighbours. */

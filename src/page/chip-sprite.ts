@@ -72,7 +72,7 @@ export class ChipSprites {
     pen.translate(canvas.width / 2, canvas.height / 2);
     const { fill, on, card, outline } = this.#palette;
     const isLarge = this.#size >= CORES_FROM;
-    const path = hexagon(size * (isLarge ? 0.94 : 0.92));
+    const path = hexagon(size * 0.92);
     if (kind === "dead") {
       pen.setLineDash([size / 12, size / 12]);
       pen.strokeStyle = fill.dead;
@@ -85,7 +85,7 @@ export class ChipSprites {
     if (isLarge) {
       // A wide frame in the chip's colour, and inside it the cores each in its own.
       pen.fillStyle = card;
-      pen.fill(hexagon(size * (kind === "free" ? 0.9 : 0.84)));
+      pen.fill(hexagon(size * (kind === "free" ? 0.89 : 0.82)));
       this.#drawCores(pen, chip!, size);
     } else if (this.#size >= MARKS_FROM || kind === "crashed") {
       pen.fillStyle = on[kind];
@@ -93,15 +93,15 @@ export class ChipSprites {
     }
     if (isEthernet) {
       pen.strokeStyle = outline;
-      pen.lineWidth = Math.max(1.5 * this.#ratio, size / 26);
-      pen.stroke(hexagon(size * (isLarge ? 0.9 : 0.84)));
+      pen.lineWidth = Math.max(1.5 * this.#ratio, size / 34);
+      pen.stroke(hexagon(size * (isLarge ? 0.97 : 0.84)));
     }
     return canvas;
   }
 
   #drawCores(pen: CanvasRenderingContext2D, chip: PublishedChip, size: number): void {
-    const pitch = size * 0.158;
-    const up = this.hasNames ? size * 0.06 : 0;
+    const pitch = size * (this.hasNames ? 0.148 : 0.158);
+    const up = this.hasNames ? size * 0.08 : 0;
     chip.core_states.slice(0, chip.core_count).forEach((state, p) => {
       const [x, y] = CORE_PLACES[p]!;
       const kind = kindOfState(state);

@@ -1,5 +1,5 @@
 import { type ChipKind, kindOfState } from "../machine/chip-kind.js";
-import { coreStateName } from "../machine/core-state.js";
+import { CoreState, coreStateName } from "../machine/core-state.js";
 import { byId, make, prepare, setText } from "./element.js";
 import type { Follower } from "./follower.js";
 import { drawMark } from "./mark.js";
@@ -86,6 +86,7 @@ export class ChipView {
     const texts = Object.entries(sight.texts).filter(([, own]) => own !== "");
     this.#body.replaceChildren(
       make("div", { class: "cores", "data-scroll": "cores", tabindex: "0", role: "group", "aria-label": "cores" }, coreTable(sight.cores)),
+      idleCores(sight.cores),
       ...texts.flatMap(([core, own]) => [make("h3", {}, `text of core ${core}`), make("pre", { "data-scroll": core, tabindex: "0" }, own)]),
       make("h3", {}, "router"),
       counterList(sight.counters),
@@ -97,19 +98,33 @@ export class ChipView {
 
 function coreTable(cores: readonly CoreLine[]): HTMLElement {
   const head = make("tr", {}, make("th", {}, "core"), make("th", {}, "state"), make("th", {}, "app"), make("th", {}, "name"));
-  const rows = cores.map(({ p, state, app_id: appId, app_name: name, run_time_error: why }) => {
-    const words = why === null ? coreStateName(state) : `${coreStateName(state)}: ${why.name}`;
-    const shown = make("span", { class: "core-state", title: why?.meaning ?? "" }, mark(p === 0 ? "running" : kindOfState(state)), words);
-    return make(
-      "tr",
-      {},
-      make("td", {}, String(p)),
-      make("td", {}, shown),
-      make("td", {}, p === 0 ? "–" : String(appId)),
-      make("td", {}, p === 0 ? "monitor" : name),
-    );
-  });
+  const rows = cores
+    .filter(({ state }) => state !== CoreState.IDLE)
+    .map(({ p, state, app_id: appId, app_name: name, run_time_error: why }) => {
+      const words = why === null ? coreStateName(state) : `${coreStateName(state)}: ${why.name}`;
+      const shown = make("span", { class: "core-state", title: why?.meaning ?? "" }, mark(p === 0 ? "running" : kindOfState(state)), words);
+      return make(
+        "tr",
+        {},
+        make("td", {}, String(p)),
+        make("td", {}, shown),
+        make("td", {}, p === 0 ? "–" : String(appId)),
+        make("td", {}, p === 0 ? "monitor" : name),
+      );
+    });
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
+}
+
+function idleCores(cores: readonly CoreLine[]): HTMLElement {
+  const idle = cores.filter(({ state }) => state === CoreState.IDLE).map(({ p }) => p);
+  const ranges: [number, number][] = [];
+  for (const p of idle) {
+    const last = ranges.at(-1);
+    if (last?.[1] === p - 1) last[1] = p;
+    else ranges.push([p, p]);
+  }
+  const words = ranges.map(([from, to]) => (from === to ? String(from) : `${from}–${to}`)).join(", ");
+  return make("p", { class: "faint" }, idle.length === 0 ? "no core is free" : `free: ${words}`);
 }
 
 function counterList(counters: Readonly<Record<string, number>>): HTMLElement {

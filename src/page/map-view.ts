@@ -9,7 +9,7 @@ import { drawMark, KIND_WORDS } from "./mark.js";
 import type { PublishedChip, PublishedState } from "./mirror.js";
 import { readPalette } from "./palette.js";
 
-const MAX_SIZE = 116;
+const MAX_SIZE = 170;
 const MIN_SIZE = 5;
 const ZOOM_STEP = 1.4;
 const MAX_ZOOM = 12;
@@ -175,9 +175,9 @@ export class MapView {
     this.#sprites!.draw(pen, chip, place.isEthernet, x, y);
     if (!this.#sprites!.hasNames) return;
     pen.fillStyle = readPaletteOnce().faint;
-    pen.font = `${Math.round(this.#size * 0.135 * ratio)}px system-ui, sans-serif`;
+    pen.font = `${Math.round(this.#size * 0.125 * ratio)}px system-ui, sans-serif`;
     pen.textAlign = "center";
-    pen.fillText(chip === undefined ? `${place.name} ×` : place.name, x, y + (chip === undefined ? 0.05 : 0.4) * this.#size * ratio);
+    pen.fillText(chip === undefined ? `${place.name} ×` : place.name, x, y + (chip === undefined ? 0.05 : 0.41) * this.#size * ratio);
   }
 
   /** What lies above the chips: few lines, so all of them each time. */
@@ -191,7 +191,7 @@ export class MapView {
     pen.stroke(this.#boards);
     pen.lineCap = "round";
     pen.strokeStyle = palette.fill.crashed;
-    pen.lineWidth = Math.max(2, this.#size * 0.09);
+    pen.lineWidth = Math.min(7, Math.max(1.5, this.#size * 0.09));
     pen.beginPath();
     for (const place of this.#places) for (const link of this.#deadLinks(place)) this.#side(pen, place, link, 0.62, 0.93);
     pen.stroke();
@@ -202,7 +202,7 @@ export class MapView {
       const place = name === undefined ? undefined : this.#byName.get(name);
       if (place === undefined) continue;
       pen.strokeStyle = colour;
-      pen.lineWidth = Math.max(2, this.#size * 0.07);
+      pen.lineWidth = Math.min(5, Math.max(2, this.#size * 0.07));
       pen.beginPath();
       for (const corner of hexagonCorners(0.97)) {
         pen.lineTo((place.left + corner.x) * this.#size, (place.top + corner.y) * this.#size);

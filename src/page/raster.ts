@@ -1,7 +1,7 @@
 import { byId, prepare, setText } from "./element.js";
 import { readPalette } from "./palette.js";
 
-/** Live events as the server sends them: keys and when they came, ms since 1970, at most some thousands; how many there were; all so far. */
+/** Live events as the server sends them: a sample of keys and when they came, ms since 1970; how many came since the last time, and in all. */
 export interface EventMessage {
   readonly label: string | null;
   readonly keys: readonly number[];
@@ -27,7 +27,7 @@ export class Raster {
   readonly #rows = new Map<number, number>();
   #newest = 0;
   #rate = 0;
-  #unshown = 0;
+  #drawnShare = 1;
 
   add({ label, keys, times, new: brought, total }: EventMessage): void {
     byId("events").hidden = false;
@@ -39,15 +39,15 @@ export class Raster {
       if (!this.#rows.has(key) && this.#rows.size < MAX_ROWS) this.#rows.set(key, 0);
     });
     this.#count = Math.min(MAX_POINTS, this.#count + keys.length);
-    this.#unshown += brought - keys.length;
+    this.#drawnShare = 0.9 * this.#drawnShare + (0.1 * keys.length) / Math.max(1, brought);
     if (this.#rows.size !== before) [...this.#rows.keys()].sort((a, b) => a - b).forEach((key, row) => void this.#rows.set(key, row));
-    const last = times.at(-1) ?? this.#newest;
+    const last = Math.max(this.#newest, ...times);
     if (last > this.#newest) {
       const now = (1000 * brought) / Math.max(50, this.#newest === 0 ? 100 : last - this.#newest);
       this.#rate = this.#rate === 0 ? now : 0.8 * this.#rate + 0.2 * now;
     }
     this.#newest = Math.max(this.#newest, last);
-    const more = this.#unshown === 0 ? "" : `, ${this.#unshown.toLocaleString("en")} not drawn`;
+    const more = this.#drawnShare > 0.99 ? "" : `, one in ${Math.round(1 / this.#drawnShare)} drawn`;
     const words = `${label ?? "stream"}: ${total.toLocaleString("en")} events, about ${Math.round(this.#rate).toLocaleString("en")}/s, ${this.#rows.size} keys${more}`;
     setText(byId("events-words"), words);
   }

@@ -67,7 +67,7 @@ export class RunsView {
     const { progress, step } = run;
     const parts = [
       ...(error === null ? [] : [error.message]),
-      ...(step === null ? [] : [`step ${step}`]),
+      ...(step === null ? [] : [/^\d/.test(step) ? `step ${step}` : step]),
       ...(progress === null || hasEnded
         ? []
         : [`${progress.what}: ${amount(progress.done)} of ${amount(progress.total)} ${progress.unit}`]),
