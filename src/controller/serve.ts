@@ -1,11 +1,11 @@
-import { SpinnError } from "../errors.js";
-import { Steering } from "../services/inspect/index.js";
+import { runsTarget, Steering } from "../services/inspect/index.js";
 import { Publisher } from "../services/publish/index.js";
 import { type CallContext, describeTarget, type MethodDescription, type ParameterDescription, RpcServer } from "../services/rpc/index.js";
 import { carried } from "./carried-error.js";
 import type { Controller } from "./controller.js";
 import { METHODS } from "./methods.js";
 import type { Parameters } from "./parameter.js";
+import { publishRuns } from "./serve-runs.js";
 
 /** TCP port of the calls: the first one behind ARTIQ's list of instruments. */
 export const CONTROLLER_PORT = 3277;
@@ -36,22 +36,12 @@ export class ServedController {
     this.#controller = controller;
     this.#steering = new Steering({ leaseMs: options.leaseMs, carry: carried });
     this.#publisher = new Publisher({ board: controller.notifier });
+    const runs = publishRuns(controller.runs, this.#publisher, (run) => this.#steering.forget(run.idict as never));
     const { host } = controller.board.options;
     this.#rpc = new RpcServer(
-      { board: boardTarget(controller), runs: this.#runsTarget() },
+      { board: boardTarget(controller), runs: runsTarget(this.#steering, runs) },
       { allowParallel: true, builtinTerminate: true, tracebacks: false, description: `SpiNNaker board ${host}` },
     );
-    for (const run of controller.runs) this.#publisher.add(`run_${run.id}`, run.idict.notifier);
-    const { onStart, onForget } = controller.runs;
-    controller.runs.onStart = (run) => {
-      onStart(run);
-      this.#publisher.add(`run_${run.id}`, run.idict.notifier);
-    };
-    controller.runs.onForget = (run) => {
-      onForget(run);
-      this.#publisher.remove(`run_${run.id}`);
-      this.#steering.forget(run.idict as never);
-    };
   }
 
   static async start(controller: Controller, options: ServeOptions): Promise<ServedController> {
@@ -97,38 +87,6 @@ export class ServedController {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  #runsTarget(): object {
-    const { runs } = this.#controller;
-    const run: ParameterDescription = { name: "run", type: "str" };
-    const seconds: ParameterDescription = { name: "timeout", type: "float", default: 10 };
-    this.#steering.place = (idict) => {
-      const found = [...runs].find((one) => (one.idict as unknown) === idict);
-      return { notifier: `run_${found?.id}`, notify_port: this.#publisher.port };
-    };
-    const carry = <A extends unknown[]>(call: (...args: A) => unknown) => carrying(call as never) as (...args: never[]) => unknown;
-    const more: [string, MethodDescription, (...args: never[]) => unknown][] = [
-      [
-        "list_runs",
-        { doc: "All runs that are remembered, without results.", args: [] },
-        carry(() => [...runs].map((one) => ({ ...one.report, result: null }))),
-      ],
-      ["status", { doc: "One run: state, progress, result, error.", args: [run] }, carry((id: unknown) => runs.get(id).report)],
-      [
-        "wait_run",
-        { doc: "Waits for a run to end, timeout seconds at most (60); then its status.", args: [run, seconds], passContext: true },
-        carry(async ({ signal }: CallContext, id: unknown, timeout: unknown) => {
-          const found = runs.get(id);
-          if (typeof timeout !== "number" || !(timeout >= 0 && timeout <= 60)) {
-            throw new SpinnError("ERR_SPINN_ARGUMENT", "timeout must be a time from 0 to 60 s");
-          }
-          await within(found.ended, timeout * 1000, signal);
-          return found.report;
-        }),
-      ],
-    ];
-    return this.#steering.target((id) => runs.get(id).idict as never, run, more);
-  }
 }
 
 /**
@@ -171,17 +129,4 @@ function carrying(call: (...args: never[]) => unknown): (...args: never[]) => Pr
       throw carried(error);
     }
   };
-}
-
-function within(ended: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    void ended.then(done);
-  });
 }

@@ -1,6 +1,7 @@
 import { type BringupEvent, type BringupReport, loadScript, runBringup, type StepReport } from "../../bringup/index.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { formatDuration } from "../format.js";
+import { addInspectOption, inspected, type Steps } from "../inspected.js";
 import { readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
 import { usage } from "../usage.js";
@@ -20,7 +21,7 @@ interface Options {
 
 export const verb: Verb = {
   configure: (command) =>
-    void command
+    void addInspectOption(command)
       .argument("<script>", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
@@ -49,17 +50,29 @@ export const verb: Verb = {
     }
     const board = await boardOf(options, script.board.host);
     const teller = new Teller(job, options.ndjson === true);
-    const report = await runBringup(script, {
-      board,
-      signal: job.signal,
-      onProgress: (event) => teller.tell(event),
-      ...(options.output === undefined ? {} : { outputFolder: options.output }),
-      ...(options.report === undefined ? {} : { reportPath: options.report }),
-      ...(options.resume === undefined ? {} : { resume: true }),
-    });
+    const report = await inspected(job, command, "bringup", ({ signal, safePoint, ...told }) =>
+      runBringup(script, {
+        board,
+        signal,
+        beforeStep: safePoint,
+        onProgress: (event) => {
+          tellRun(event, told);
+          teller.tell(event);
+        },
+        ...(options.output === undefined ? {} : { outputFolder: options.output }),
+        ...(options.report === undefined ? {} : { reportPath: options.report }),
+        ...(options.resume === undefined ? {} : { resume: true }),
+      }),
+    );
     if (!options.ndjson) job.result({ report }, () => closingLine(report));
   },
 };
+
+/** What others see of it with `--inspect`. */
+function tellRun(event: BringupEvent, { onStep, onProgress }: Pick<Steps, "onStep" | "onProgress">): void {
+  if (event.type === "step-start") onStep(`${event.step}: ${event.words}`);
+  else if (event.type === "step-progress") onProgress(event.progress);
+}
 
 async function boardOf(options: Options, inScript: string | undefined) {
   const named = options.host ?? (inScript === undefined ? process.env["SPINN_HOST"] : undefined);

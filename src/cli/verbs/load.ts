@@ -3,6 +3,7 @@ import { DEFAULT_APP_ID, parseAppId } from "../app-id.js";
 import { addBoardOptions, withBoard } from "../board.js";
 import { readInputFile } from "../file.js";
 import { formatBytes, formatDuration, plural } from "../format.js";
+import { addInspectOption, inspected } from "../inspected.js";
 import type { Verb } from "../job.js";
 import { parseSelection, selectCores } from "../place.js";
 
@@ -14,7 +15,7 @@ interface Options {
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBoardOptions(command)
+    void addInspectOption(addBoardOptions(command))
       .argument("<image>", "application: an APLX file, as spinnaker_tools make it")
       .argument("<cores...>", "where: 1,2,3 or 1,2,3-5 or 1,2,3-5+9, a chip 1,2 for all its cores, 0-3,*,1 by pattern, @all")
       .option("--app-id <n>", `application id, 1 to 255 (default: ${DEFAULT_APP_ID})`, parseAppId)
@@ -36,7 +37,7 @@ export const verb: Verb = {
       const cores = selectCores(selection, machine);
       const startedAt = performance.now();
       job.leftBehind = `app ${appId} may run on some of ${plural(cores.length, "core")}: spinn stop --app-id ${appId} frees them`;
-      const result = await board.load(image, cores, { appId, wait, force, ...job.calls });
+      const result = await inspected(job, command, "load", (steps) => board.load(image, cores, { appId, wait, force, ...steps }));
       job.leftBehind = undefined;
       const ms = performance.now() - startedAt;
       const chips = new Set(cores.map(({ x, y }) => `${x},${y}`)).size;
