@@ -27,13 +27,19 @@ function ring(radius: number): [number, number][] {
   return found;
 }
 
+/** How a chip looks. */
+export interface Look {
+  readonly kind: ChipKind;
+  readonly canvas: HTMLCanvasElement;
+}
+
 /** Pictures of chips at one size and in one palette. Chips that look alike share one: a machine of 1,152 has a handful of looks. */
 export class ChipSprites {
   readonly #size: number;
   readonly #ratio: number;
   readonly #palette: Palette;
   /** Bounded by `MAX_SPRITES`. */
-  readonly #sprites = new Map<string, HTMLCanvasElement>();
+  readonly #looks = new Map<string, Look>();
 
   constructor(size: number, ratio: number, palette: Palette) {
     this.#size = size;
@@ -41,26 +47,21 @@ export class ChipSprites {
     this.#palette = palette;
   }
 
-  /** Draws a chip, or the place of one that does not answer, around a point in pixels of the screen. Names, where there is room, are written over it. */
-  draw(pen: CanvasRenderingContext2D, chip: PublishedChip | undefined, isEthernet: boolean, x: number, y: number): void {
-    const sprite = this.#spriteOf(chip, isEthernet);
-    pen.drawImage(sprite, Math.round(x - sprite.width / 2), Math.round(y - sprite.height / 2));
+  /** The look of a chip, or of the place of one that does not answer. It covers all that was there, and nothing of the neighbours. */
+  look(chip: PublishedChip | undefined, isEthernet: boolean): Look {
+    const key = chip === undefined ? `${isEthernet}` : `${isEthernet}${chip.core_count}:${chip.core_states.join(" ")}`;
+    const known = this.#looks.get(key);
+    if (known !== undefined) return known;
+    if (this.#looks.size >= MAX_SPRITES) this.#looks.clear();
+    const kind = chip === undefined ? "dead" : kindOfCores(chip.core_states, chip.core_count).kind;
+    const look = { kind, canvas: this.#make(kind, chip, isEthernet) };
+    this.#looks.set(key, look);
+    return look;
   }
 
+  /** Whether there is room for coordinates. */
   get hasNames(): boolean {
     return this.#size >= NAME_FROM;
-  }
-
-  #spriteOf(chip: PublishedChip | undefined, isEthernet: boolean): HTMLCanvasElement {
-    const kind = chip === undefined ? "dead" : kindOfCores(chip.core_states, chip.core_count).kind;
-    const look = chip !== undefined && this.#size >= CORES_FROM ? `${chip.core_count}:${chip.core_states.join(" ")}` : kind;
-    const key = `${isEthernet}${look}`;
-    const known = this.#sprites.get(key);
-    if (known !== undefined) return known;
-    if (this.#sprites.size >= MAX_SPRITES) this.#sprites.clear();
-    const sprite = this.#make(kind, chip, isEthernet);
-    this.#sprites.set(key, sprite);
-    return sprite;
   }
 
   #make(kind: ChipKind, chip: PublishedChip | undefined, isEthernet: boolean): HTMLCanvasElement {
@@ -72,6 +73,8 @@ export class ChipSprites {
     pen.translate(canvas.width / 2, canvas.height / 2);
     const { fill, on, card, outline } = this.#palette;
     const isLarge = this.#size >= CORES_FROM;
+    pen.fillStyle = card;
+    pen.fill(hexagon(size * 0.99));
     const path = hexagon(size * 0.92);
     if (kind === "dead") {
       pen.setLineDash([size / 12, size / 12]);

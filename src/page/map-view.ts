@@ -3,7 +3,7 @@ import { type ChipKind, kindOfCores } from "../machine/chip-kind.js";
 import { MachineGeometry } from "../machine/geometry.js";
 import { hexagonAt, hexagonCentre, hexagonCorners, hexagonSide } from "../machine/hexagon.js";
 import { LINKS, linkName } from "../machine/link.js";
-import { ChipSprites } from "./chip-sprite.js";
+import { ChipSprites, type Look } from "./chip-sprite.js";
 import { byId, make, prepare, setText } from "./element.js";
 import { drawMark, KIND_WORDS } from "./mark.js";
 import type { PublishedChip, PublishedState } from "./mirror.js";
@@ -48,8 +48,10 @@ export class MapView {
   #size = 0;
   #zoom = 1;
   #sprites: ChipSprites | undefined;
-  /** What was painted of each chip: what has not changed since is not thought about again. */
-  readonly #painted = new Map<string, { readonly kind: ChipKind; readonly links: number }>();
+  /** How each chip looks, and its links: what has not changed is not thought about again. */
+  readonly #known = new Map<string, { readonly look: Look; readonly links: number }>();
+  /** Places whose picture is not that of their chip. */
+  readonly #stale = new Set<Place>();
   #boards = new Path2D();
   #chosen: string | undefined;
   #hovered: string | undefined;
@@ -61,6 +63,7 @@ export class MapView {
     byId("zoom-out").addEventListener("click", () => this.#zoomBy(1 / ZOOM_STEP));
     byId("zoom-fit").addEventListener("click", () => this.#zoomBy(0));
     byId("next-crash").addEventListener("click", () => this.#nextCrash());
+    this.#frame.addEventListener("scroll", () => this.#sprites && this.#paint());
     this.#frame.addEventListener("keydown", (event) => this.#key(event));
     this.#markCanvas.addEventListener("click", (event) => this.#choose(this.#nameAt(event)));
     this.#markCanvas.addEventListener("pointermove", (event) => this.#hover(this.#nameAt(event)));
@@ -85,20 +88,20 @@ export class MapView {
 
   /** Some chips have changed, or with `undefined` all. */
   update(names: readonly string[] | undefined): void {
-    if (this.#sprites === undefined) return;
-    const pen = this.#chipCanvas.getContext("2d")!;
-    pen.setTransform(1, 0, 0, 1, 0, 0);
+    const sprites = this.#sprites;
+    if (sprites === undefined) return;
     let isOtherLinks = names === undefined;
     for (const name of names ?? this.#byName.keys()) {
       const place = this.#byName.get(name);
       if (place === undefined) continue;
-      this.#paint(pen, place);
       const chip = this.#chips[name];
-      const kind = chip === undefined ? "dead" : kindOfCores(chip.core_states, chip.core_count).kind;
+      const look = sprites.look(chip, place.isEthernet);
       const links = chip?.links ?? -1;
-      isOtherLinks ||= this.#painted.get(name)?.links !== links;
-      this.#painted.set(name, { kind, links });
+      isOtherLinks ||= this.#known.get(name)?.links !== links;
+      this.#known.set(name, { look, links });
+      this.#stale.add(place);
     }
+    this.#paint();
     if (isOtherLinks) this.#paintMarks();
     this.#tally();
   }
@@ -142,7 +145,8 @@ export class MapView {
   #place(geometry: MachineGeometry | undefined): void {
     this.#geometry = geometry;
     this.#byName.clear();
-    this.#painted.clear();
+    this.#known.clear();
+    this.#stale.clear();
     const chips = geometry === undefined ? [] : [...geometry.chips()];
     const centres = chips.map(hexagonCentre);
     const left = Math.min(...centres.map(({ x }) => x)) - 0.55;
@@ -161,23 +165,27 @@ export class MapView {
     if (this.#chosen !== undefined && !this.#byName.has(this.#chosen)) this.#chosen = undefined;
   }
 
-  #paint(pen: CanvasRenderingContext2D, place: Place): void {
+  /** Paints chips that have changed, as far as they are in sight; the others when they come there. */
+  #paint(): void {
+    const pen = this.#chipCanvas.getContext("2d")!;
     const ratio = window.devicePixelRatio;
-    const [x, y] = [place.left * this.#size * ratio, place.top * this.#size * ratio];
-    const chip = this.#chips[place.name];
-    // The old picture goes, without touching the neighbours: their hexagons begin outside this one.
-    pen.save();
-    pen.beginPath();
-    for (const corner of hexagonCorners(0.99)) pen.lineTo(x + corner.x * this.#size * ratio, y + corner.y * this.#size * ratio);
-    pen.clip();
-    pen.clearRect(x - this.#size * ratio, y - this.#size * ratio, 2 * this.#size * ratio, 2 * this.#size * ratio);
-    pen.restore();
-    this.#sprites!.draw(pen, chip, place.isEthernet, x, y);
-    if (!this.#sprites!.hasNames) return;
+    const scale = this.#size * ratio;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.fillStyle = readPaletteOnce().faint;
-    pen.font = `${Math.round(this.#size * 0.125 * ratio)}px system-ui, sans-serif`;
+    pen.font = `${Math.round(scale * 0.125)}px system-ui, sans-serif`;
     pen.textAlign = "center";
-    pen.fillText(chip === undefined ? `${place.name} ×` : place.name, x, y + (chip === undefined ? 0.05 : 0.41) * this.#size * ratio);
+    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.#frame;
+    const [left, right] = [scrollLeft / this.#size - 1, (scrollLeft + clientWidth) / this.#size + 1];
+    const [top, bottom] = [scrollTop / this.#size - 1, (scrollTop + clientHeight) / this.#size + 1];
+    const { hasNames } = this.#sprites!;
+    for (const place of this.#stale) {
+      if (place.left < left || place.left > right || place.top < top || place.top > bottom) continue;
+      this.#stale.delete(place);
+      const { kind, canvas } = this.#known.get(place.name)!.look;
+      const [x, y] = [place.left * scale, place.top * scale];
+      pen.drawImage(canvas, Math.round(x - canvas.width / 2), Math.round(y - canvas.height / 2));
+      if (hasNames) pen.fillText(kind === "dead" ? `${place.name} ×` : place.name, x, y + (kind === "dead" ? 0.05 : 0.41) * scale);
+    }
   }
 
   /** What lies above the chips: few lines, so all of them each time. */
@@ -251,7 +259,7 @@ export class MapView {
 
   #tally(): void {
     const counts = new Map<ChipKind, number>();
-    for (const { kind } of this.#painted.values()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    for (const { look } of this.#known.values()) counts.set(look.kind, (counts.get(look.kind) ?? 0) + 1);
     const legend = byId("legend");
     if (legend.childElementCount === 0) for (const [kind, words] of KIND_WORDS) legend.append(legendLine(kind, words));
     for (const line of legend.children) {
@@ -316,7 +324,7 @@ export class MapView {
   }
 
   #nextCrash(): void {
-    const crashed = this.#places.filter(({ name }) => this.#painted.get(name)?.kind === "crashed");
+    const crashed = this.#places.filter(({ name }) => this.#known.get(name)?.look.kind === "crashed");
     const at = crashed.findIndex(({ name }) => name === this.#chosen);
     this.#choose(crashed[(at + 1) % Math.max(1, crashed.length)]?.name);
   }

@@ -4,8 +4,10 @@ import { EventFeed } from "./event-feed.js";
 import type { FeedOutlet } from "./feed-outlet.js";
 import { jsonText } from "./json-text.js";
 
-/** Time between two messages to pages, ms: what changes meanwhile is sent once. */
-const FLUSH_MS = 100;
+/** Least time between two messages to pages, ms: what changes meanwhile is sent once. */
+const FLUSH_MS = 95;
+/** What changes together goes together: the first change waits so long for the others, ms. */
+const GATHER_MS = 5;
 /** Time between two samples of the connection's counters, ms, and how many are kept for pages that come later: ten minutes. */
 const SAMPLE_MS = 1000;
 const MAX_SAMPLES = 600;
@@ -18,7 +20,7 @@ const MAX_VALUE = 4096;
 type Sample = readonly [time: number, sent: number, resent: number, roundTripMs: number | null];
 
 /**
- * The published state on its way to pages. Changes are noted by their place, one or two steps deep, and sent every {@link FLUSH_MS} as what then
+ * The published state on its way to pages. Changes are noted by their place, one or two steps deep, and sent, each {@link FLUSH_MS} at most, as what then
  * stands there, encoded once for all pages.
  */
 export class StateFeed {
@@ -36,6 +38,7 @@ export class StateFeed {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #endListening: () => void;
   #flush: NodeJS.Timeout | undefined;
+  #flushedAt = Number.NEGATIVE_INFINITY;
 
   constructor(controller: Controller, about: Readonly<Record<string, unknown>>) {
     this.#controller = controller;
@@ -113,11 +116,13 @@ export class StateFeed {
   }
 
   #schedule(): void {
-    if (this.isWatched) this.#flush ??= setTimeout(() => this.#send(), FLUSH_MS);
+    if (!this.isWatched) return;
+    this.#flush ??= setTimeout(() => this.#send(), Math.max(GATHER_MS, this.#flushedAt + FLUSH_MS - performance.now()));
   }
 
   #send(): void {
     this.#flush = undefined;
+    this.#flushedAt = performance.now();
     if (this.#dirty.size > 0) {
       const changes = [...this.#dirty.values()].map((path) => {
         const value = this.#read(path);
