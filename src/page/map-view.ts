@@ -106,9 +106,11 @@ export class MapView {
     this.#tally();
   }
 
-  /** Fits the picture into its frame, and paints all of it. */
+  /** Fits the picture into its frame, with what is in the middle still there, and paints all that is in sight. */
   layout(): void {
     if (this.#geometry === undefined) return;
+    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.#frame;
+    const before = this.#size;
     // Height leaves room for the rest of the page; a scroll bar must not change the width that is measured.
     const width = this.#frame.clientWidth - 2;
     const height = Math.max(220, 0.66 * window.innerHeight);
@@ -123,6 +125,9 @@ export class MapView {
       canvas.style.width = `${wide}px`;
       canvas.style.height = `${high}px`;
     }
+    const grown = before === 0 ? 1 : this.#size / before;
+    this.#frame.scrollLeft = (scrollLeft + clientWidth / 2) * grown - clientWidth / 2;
+    this.#frame.scrollTop = (scrollTop + clientHeight / 2) * grown - clientHeight / 2;
     this.#sprites = new ChipSprites(this.#size, window.devicePixelRatio, readPalette());
     this.#chipCanvas.getContext("2d")!.clearRect(0, 0, wide, high);
     this.#boards = this.#boardLines();
@@ -331,13 +336,8 @@ export class MapView {
 
   /** 0 fits the picture into its frame. */
   #zoomBy(factor: number): void {
-    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.#frame;
-    const before = this.#size;
     this.#zoom = factor === 0 ? 1 : Math.min(MAX_ZOOM, Math.max(1, this.#zoom * factor));
     this.layout();
-    const grown = this.#size / before;
-    this.#frame.scrollLeft = (scrollLeft + clientWidth / 2) * grown - clientWidth / 2;
-    this.#frame.scrollTop = (scrollTop + clientHeight / 2) * grown - clientHeight / 2;
   }
 }
 
