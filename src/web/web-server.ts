@@ -71,7 +71,7 @@ export class WebServer {
     const { onStart, onForget } = controller.runs;
     controller.runs.onStart = (run) => {
       onStart(run);
-      this.#feed.addRun(run);
+      if (this.#closing === undefined) this.#feed.addRun(run);
     };
     controller.runs.onForget = (run) => {
       onForget(run);
