@@ -1,19 +1,33 @@
 import { SpinnError } from "../errors.js";
 import { coreStateName, formatCore, isCrashed } from "../machine/index.js";
+import type { Fact } from "./condition.js";
 import type { BringupBmp, BringupDevices, BringupMachine } from "./devices.js";
 import type { BoardAddress } from "./script.js";
 
+/** UDP port of a BMP that names none. Source: spinnaker_tools. */
+const SCP_PORT = 17893;
 /** How long a failed run asks the board what state it is in, ms: long enough for a slow board, short enough for a person. */
 const LOOK_MS = 3000;
+/** How long a board may stay silent before a condition takes it for not booted, ms. */
+const FACT_MS = 1500;
 /** Crashed cores whose text is shown, and lines of each. */
 const TEXTS = 4;
 const LAST_LINES = 3;
+
+/** Waits until a BMP, `host:port`, may switch its next board on. */
+export type PowerTurn = (bmp: string, signal: AbortSignal) => Promise<void>;
+
+/** `host:port` of a BMP, whether its port was written or not. */
+export function bmpKey({ host, port = SCP_PORT }: NonNullable<BoardAddress["bmp"]>): string {
+  return `${host}:${port}`;
+}
 
 /** The connections of one run: opened when a step first needs them, dropped when power or booting makes them void, closed at the end. */
 export class BoardAccess {
   readonly address: BoardAddress;
   readonly devices: BringupDevices;
   readonly #signal: AbortSignal;
+  readonly #turn: PowerTurn;
   #machine: Promise<BringupMachine> | undefined;
   #bmp: Promise<BringupBmp> | undefined;
   #bootSignature: number | undefined;
@@ -22,10 +36,17 @@ export class BoardAccess {
   /** What is known of the board without asking it. */
   lastKnown = "nothing was sent to it";
 
-  constructor(address: BoardAddress, devices: BringupDevices, signal: AbortSignal) {
+  constructor(address: BoardAddress, devices: BringupDevices, signal: AbortSignal, turn: PowerTurn = async () => undefined) {
     this.address = address;
     this.devices = devices;
     this.#signal = signal;
+    this.#turn = turn;
+  }
+
+  /** Resolves when the board may be switched on: the boards of a fleet take turns. */
+  async powerTurn(): Promise<void> {
+    const { bmp } = this.address;
+    if (bmp !== undefined) await this.#turn(bmpKey(bmp), this.#signal);
   }
 
   /** Throws `ERR_SPINN_ARGUMENT` without address, and what connecting throws. */
@@ -78,6 +99,34 @@ export class BoardAccess {
     return this.#bootSignature;
   }
 
+  /**
+   * A fact that a script asks for. Facts of the machine need it booted; whether it is, is itself one.
+   * Throws `ERR_SPINN_STATE` when it is not, and what asking throws.
+   */
+  async fact(name: Fact): Promise<string | number | boolean> {
+    let machine: BringupMachine;
+    try {
+      machine = await this.machine({ probeMs: FACT_MS });
+    } catch (error) {
+      const absent = error instanceof SpinnError && ["ERR_SPINN_TIMEOUT", "ERR_SPINN_UNREACHABLE"].includes(error.code);
+      if (name === "booted" && absent) return false;
+      if (!absent) throw error;
+      throw new SpinnError("ERR_SPINN_STATE", `its ${name} cannot be told: ${error.message}`, {
+        hint: "put the step behind boot, or ask for booted: true first",
+        cause: error,
+      });
+    }
+    if (name === "booted") return true;
+    if (name === "version") {
+      const { major, minor, patch } = machine.version.version;
+      return `${major}.${minor}.${patch}`;
+    }
+    const found = (await machine.discover({ signal: this.#signal })).machine;
+    if (name === "type") return found.geometry.board;
+    // Core 0 of each chip is its monitor.
+    return name === "chips" ? found.chips.size : found.coreCount - found.chips.size;
+  }
+
   /** What state the board is in now, in words; asks it, briefly, and never throws. */
   async describe(): Promise<string> {
     if (this.#machine === undefined) return this.lastKnown;
@@ -97,7 +146,8 @@ export class BoardAccess {
       }
       return parts.join("; ");
     } catch (error) {
-      return `it does not answer any more (${error instanceof Error ? error.message : String(error)})`;
+      const why = signal.aborted ? `silent for ${LOOK_MS / 1000} s` : error instanceof Error ? error.message : String(error);
+      return `it does not answer any more (${why})`;
     }
   }
 

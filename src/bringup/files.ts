@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { SpinnError } from "../errors.js";
 import { parseRoutingTable, readAplx, SDRAM } from "../machine/index.js";
@@ -15,19 +15,22 @@ export interface CheckedFile {
   readonly hash: string;
 }
 
+/** Files by path, for the runs of a fleet: read once. Bounded by the files that their scripts name. */
+export type FileShelf = Map<string, Promise<CheckedFile>>;
+
 /**
  * Reads every file that a script's steps need and looks whether each is what it should be. By name as written in the script. Held until the
  * run ends; bounded by what the chips they go to can hold, per file.
  * Throws `ERR_SPINN_SCRIPT` with everything that is missing or wrong.
  */
-export async function readFiles(script: Script): Promise<ReadonlyMap<string, CheckedFile>> {
+export async function readFiles(script: Script, shelf: FileShelf = new Map()): Promise<ReadonlyMap<string, CheckedFile>> {
   const files = new Map<string, CheckedFile>();
   const problems = new Problems(script.path ?? script.name);
   for (const step of script.steps) {
     for (const use of step.files) {
       const name = use.file.input;
       try {
-        const file = files.get(name) ?? (await readOne(resolve(script.folder, name)));
+        const file = files.get(name) ?? (await fromShelf(shelf, resolve(script.folder, name)));
         checkContent(use, file.bytes);
         files.set(name, file);
       } catch (error) {
@@ -50,11 +53,35 @@ export async function writeWhole(folder: string, name: string, bytes: Uint8Array
     await rename(temporary, path);
     return path;
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new SpinnError("ERR_SPINN_FILE", `${path} cannot be written: ${(error as Error).message}`, {
       hint: "see that the folder may be written to and has room",
       cause: error,
     });
+  }
+}
+
+function fromShelf(shelf: FileShelf, path: string): Promise<CheckedFile> {
+  const held = shelf.get(path) ?? readOne(path);
+  shelf.set(path, held);
+  return held;
+}
+
+/** Sees before a run that its reports can be written after it; makes their folders. Throws `ERR_SPINN_FILE`. */
+export async function checkWritable(paths: readonly (string | undefined)[]): Promise<void> {
+  for (const path of paths) {
+    if (path === undefined) continue;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await access(dirname(path), constants.W_OK);
+      const there = await stat(path).catch(() => undefined);
+      if (there !== undefined && !there.isFile()) throw new Error("it is no file");
+    } catch (cause) {
+      throw new SpinnError("ERR_SPINN_FILE", `the report ${path} cannot be written: ${(cause as Error).message}`, {
+        hint: "nothing was sent; name another place for the report",
+        cause,
+      });
+    }
   }
 }
 

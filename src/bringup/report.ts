@@ -17,6 +17,18 @@ export interface StepReport {
   readonly durationMs?: number;
   /** What the step found or made. */
   readonly seen?: Seen;
+  /** Why it was skipped. */
+  readonly reason?: string;
+  /** Attempts that failed and were followed by another. */
+  readonly retries?: readonly RetryReport[];
+}
+
+/** An attempt that failed, and was not the last. */
+export interface RetryReport {
+  /** From 1. */
+  readonly attempt: number;
+  readonly code: string;
+  readonly message: string;
 }
 
 /** What became of a run. Plain data, for JSON. */
@@ -24,7 +36,10 @@ export interface BringupReport {
   readonly schema: "spinnkit.bringup-report";
   readonly version: 1;
   readonly script: string;
+  /** Its host. */
   readonly board: string | undefined;
+  /** What the board is called, where it has a name. */
+  readonly name?: string | undefined;
   readonly outcome: "done" | "failed" | "aborted";
   /** ISO 8601. */
   readonly startedAt: string;
@@ -46,6 +61,8 @@ export function formatReport(report: BringupReport): string {
   for (const step of report.steps) {
     const time = step.durationMs === undefined ? "" : `  (${seconds(step.durationMs)})`;
     lines.push(`${String(step.step).padStart(3)} ${MARKS[step.status].padEnd(4)} ${step.words}${time}`);
+    if (step.reason !== undefined) lines.push(`           ${step.reason}`);
+    for (const { attempt, code, message } of step.retries ?? []) lines.push(`           attempt ${attempt}: ${code}: ${message}`);
     for (const [name, value] of Object.entries(step.seen ?? {})) lines.push(...seenLines(name, value));
   }
   const count = report.steps.filter(({ status }) => status === "done" || status === "skipped").length;

@@ -10,7 +10,7 @@ const VERSION = 1;
 
 /** What is remembered of an unfinished run: which steps are done, and of which machine. */
 export interface RunState {
-  /** Hash of each finished step, see {@link stepHashes}. */
+  /** Hash of each finished step. */
   readonly done: readonly string[];
   /** sv.boot_sig of the machine after the last finished step that talked to it. */
   readonly bootSignature: number | undefined;
@@ -18,20 +18,88 @@ export interface RunState {
   readonly savedAt: string;
 }
 
-/**
+/*
  * One hash per step: over the board's address, what the step and all before it say, and the contents of their files. A finished step that
  * has changed, or stands behind one that has, has another hash; steps to come may change freely.
  */
-export function stepHashes(script: Script, board: BoardAddress, files: ReadonlyMap<string, CheckedFile>): string[] {
+function stepHashes(script: Script, board: BoardAddress, files: ReadonlyMap<string, CheckedFile>): string[] {
   let before = sha256({ board, appId: script.appId });
   return script.steps.map((step) => {
-    before = sha256({ before, kind: step.kind, values: step.values, files: step.files.map(({ file }) => files.get(file.input)?.hash) });
+    const { kind, values, when, once } = step;
+    before = sha256({ before, kind, values, files: step.files.map(({ file }) => files.get(file.input)?.hash), when: when?.words, once });
     return before;
   });
 }
 
+/** What one run remembers of its finished steps, in a file or not at all. */
+export class RunMemory {
+  readonly #script: Script;
+  readonly #hashes: readonly string[];
+  readonly #isNamed: boolean;
+  #path: string | undefined;
+
+  /** `path` as the caller gave it: `undefined` for beside the script, `false` for nowhere. `isNamed`: nowhere will not do instead. */
+  constructor(
+    script: Script,
+    board: BoardAddress,
+    files: ReadonlyMap<string, CheckedFile>,
+    path: string | false | undefined,
+    isNamed = path !== undefined,
+  ) {
+    this.#script = script;
+    this.#hashes = stepHashes(script, board, files);
+    this.#isNamed = isNamed;
+    const chosen = path ?? (script.path === undefined ? false : `${script.path}.state.json`);
+    this.#path = chosen === false ? undefined : chosen;
+  }
+
+  /** The file; `undefined` when nothing is remembered. */
+  get path(): string | undefined {
+    return this.#path;
+  }
+
+  /** What an earlier run has done of this script. Throws `ERR_SPINN_STATE` when the script or its files have changed in that part. */
+  async recall(): Promise<RunState | undefined> {
+    if (this.#path === undefined) {
+      throw new SpinnError("ERR_SPINN_ARGUMENT", "a run can only be resumed with a state file", { hint: "give statePath" });
+    }
+    const state = await readState(this.#path);
+    const changed = state?.done.findIndex((hash, i) => hash !== this.#hashes[i]) ?? -1;
+    if (state === undefined || changed < 0) return state;
+    const step = this.#script.steps[changed];
+    const what =
+      step === undefined ? "the script has fewer steps than were done" : `step ${changed + 1} (${step.words}) is not what was done`;
+    throw new SpinnError("ERR_SPINN_STATE", `the run cannot be resumed: ${what}`, {
+      hint: "the script, its files, variables or board have changed since: run it from its beginning",
+    });
+  }
+
+  /**
+   * Begins to remember, before the first packet. A folder that cannot be written to (scripts may lie in a read-only place) only means that
+   * nothing is remembered, unless the caller named the file.
+   */
+  async begin(): Promise<void> {
+    if (this.#path === undefined) return;
+    try {
+      await this.save(0, undefined);
+    } catch (error) {
+      if (this.#isNamed) throw error;
+      this.#path = undefined;
+    }
+  }
+
+  async save(done: number, bootSignature: number | undefined): Promise<void> {
+    if (this.#path === undefined) return;
+    await writeState(this.#path, { done: this.#hashes.slice(0, done), bootSignature, savedAt: new Date().toISOString() });
+  }
+
+  async forget(): Promise<void> {
+    if (this.#path !== undefined) await rm(this.#path, { force: true });
+  }
+}
+
 /** Reads a state file; `undefined` when there is none. Throws `ERR_SPINN_FILE` for one that is damaged or of another program. */
-export async function readState(path: string): Promise<RunState | undefined> {
+async function readState(path: string): Promise<RunState | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -46,13 +114,9 @@ export async function readState(path: string): Promise<RunState | undefined> {
   });
 }
 
-export function writeState(path: string, state: RunState): Promise<string> {
+function writeState(path: string, state: RunState): Promise<string> {
   const text = `${JSON.stringify({ schema: SCHEMA, version: VERSION, ...state }, undefined, 2)}\n`;
   return writeWhole(dirname(path), basename(path), text);
-}
-
-export function removeState(path: string): Promise<void> {
-  return rm(path, { force: true });
 }
 
 function parse(text: string): RunState | undefined {

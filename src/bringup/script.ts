@@ -1,13 +1,15 @@
-import { readFile } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
 import { SpinnError } from "../errors.js";
+import { CONDITION_SCHEMA, type Condition, type ConditionInput, readCondition } from "./condition.js";
 import { type Inputs, type JsonSchema, mapOf, optional, record, scalar, type Values } from "./kind.js";
-import { type Place, Problems, unknownWord } from "./problems.js";
-import { readObject, readYaml, type Source } from "./source.js";
+import { nearest, type Place, Problems, unknownWord } from "./problems.js";
+import { type Retry, type RetryInput, retryKind, retryOf } from "./retry.js";
+import { type MapSource, readObject, readYaml, type Source, sourceLine } from "./source.js";
 import type { FileUse, Seen, StepContext, StepKind, StepNeed } from "./step.js";
 import { type BringupStep, STEP_KINDS, type StepName } from "./steps/index.js";
-import { appId, ipPort, text } from "./values.js";
-import { substitute, type Variables } from "./variables.js";
+import { appId, ipPort, oneOf, board as slotNumber, text } from "./values.js";
+import { BOARD_PREFIX, checkNames, substitute, type Variables } from "./variables.js";
 
 /** Where a board and its BMP are. */
 export interface BoardAddress {
@@ -18,6 +20,8 @@ export interface BoardAddress {
   /** UDP port of the boot ROM. Default 54321. */
   readonly bootPort?: number | undefined;
   readonly bmp?: { readonly host: string; readonly port?: number | undefined } | undefined;
+  /** Its place in the frame of that BMP, 0 to 23: the board that a power step means when it names none. Default 0. */
+  readonly slot?: number | undefined;
 }
 
 /** One step, checked, with its work inside. */
@@ -28,10 +32,21 @@ export interface ScriptStep {
   readonly place: Place;
   /** What was written, after variables and checks: plain data, from which a resumed run knows the step again. */
   readonly values: unknown;
+  /** What was written behind its name, variables in place, on one line of YAML; empty where nothing was. */
+  readonly written: string;
+  readonly when: Condition | undefined;
+  readonly retry: Retry | undefined;
+  /** Done by the first board that comes to it, for all boards of a fleet or all behind one BMP. */
+  readonly once: Once | undefined;
   readonly needs: readonly StepNeed[];
   readonly files: readonly FileUse[];
   run(context: StepContext): Promise<Seen>;
 }
+
+/** For whom a step is done once. */
+export type Once = (typeof ONCE)[number];
+
+const ONCE = ["bmp", "fleet"] as const;
 
 /** A bring-up script that has been checked as far as that goes without files and boards. */
 export interface Script {
@@ -48,8 +63,15 @@ export interface Script {
 }
 
 export interface ScriptOptions {
-  /** Values for `${name}`; they come before the script's own `variables`. Default: none. */
+  /**
+   * Values for `${name}`; they come before all others. One that the script neither declares nor uses is refused. Default: none.
+   */
   readonly variables?: Variables | undefined;
+  /**
+   * Values that belong to the board: they come before the script's own `variables`. Scripts need not know all of them; names that begin
+   * with `board.` are no variables of the script. Default: none.
+   */
+  readonly boardVariables?: Variables | undefined;
   /** Folder to which input files are relative. Default: the script's folder; the current one for text and objects. */
   readonly folder?: string | undefined;
   /** What stands for the script in errors. Default: the file's name, or `script`. */
@@ -67,6 +89,7 @@ const BOARD_FIELDS = {
   bootPort: optional(ipPort, "UDP port of the boot ROM. Default: 54321"),
   bmp: optional(text, "Name or IPv4 address of the BMP"),
   bmpPort: optional(ipPort, "UDP port of the BMP. Default: 17893"),
+  slot: optional(slotNumber, "Its place in the frame of the BMP, 0 to 23. Default: 0"),
 };
 
 /** The script's outermost map, but for its steps, which know themselves. */
@@ -81,7 +104,28 @@ const HEAD_FIELDS = {
 };
 
 /** A script as an object: what YAML parses to. */
-export type BringupScript = Inputs<typeof HEAD_FIELDS> & { readonly steps: readonly BringupStep[] };
+export type BringupScript = Inputs<typeof HEAD_FIELDS> & { readonly steps: readonly (BringupStep & StepAttributes)[] };
+
+/** What may stand beside the name of a step. */
+export interface StepAttributes {
+  /** What the step is called. */
+  readonly name?: string | undefined;
+  /** The step is skipped unless all of this holds. */
+  readonly when?: ConditionInput | undefined;
+  /** Attempts besides the first, or how to try again. */
+  readonly retry?: RetryInput | undefined;
+  /** Done once for all boards behind a BMP, or of a fleet. */
+  readonly once?: Once | undefined;
+}
+
+const ATTRIBUTES: Readonly<Record<keyof StepAttributes, JsonSchema>> = {
+  name: { type: "string", description: "What the step is called" },
+  when: CONDITION_SCHEMA,
+  retry: { ...retryKind.schema, description: "Tries the step again when it fails, so often and after such errors" },
+  once: { enum: ONCE, description: "Done by the first board that comes to it: for all boards behind its BMP, or of the fleet" },
+};
+
+const once = oneOf("once", ONCE);
 
 /** A script from an object. Throws `ERR_SPINN_SCRIPT` with everything that is wrong with it. */
 export function bringup(script: BringupScript, options: ScriptOptions = {}): Script {
@@ -98,10 +142,32 @@ export function parseScript(yaml: string, options: ScriptOptions & { readonly pa
 
 /** A script from a file. Throws `ERR_SPINN_FILE` when it cannot be read, else as {@link parseScript}. */
 export async function loadScript(path: string, options: ScriptOptions = {}): Promise<Script> {
-  const yaml = await readFile(path, "utf8").catch((error: unknown) => {
-    throw new SpinnError("ERR_SPINN_FILE", `the script ${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  });
-  return parseScript(yaml, { folder: dirname(path), ...options, path });
+  return parseScript(await readScriptFile(path), { folder: dirname(path), ...options, path });
+}
+
+/** The text of a script. Throws `ERR_SPINN_FILE`, with the file that was probably meant. */
+export async function readScriptFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const words = missing ? `there is no script ${path}` : `the script ${path} cannot be read: ${(cause as Error).message}`;
+    throw new SpinnError("ERR_SPINN_FILE", words, { hint: missing ? await nearbyScripts(path) : undefined, cause });
+  }
+}
+
+/** Names at most this many scripts that might have been meant. */
+const NEARBY = 5;
+
+async function nearbyScripts(path: string): Promise<string> {
+  const folder = dirname(path);
+  const names = await readdir(folder).catch(() => undefined);
+  if (names === undefined) return `there is no folder ${folder} either`;
+  const scripts = names.filter((name) => [".yaml", ".yml"].includes(extname(name)));
+  const near = nearest(basename(path), scripts);
+  if (near !== undefined) return `did you mean ${join(folder, near)}?`;
+  if (scripts.length === 0) return "a bring-up script is a YAML file; the README of spinnkit/bringup has one to begin with";
+  return `scripts in that folder: ${scripts.slice(0, NEARBY).join(", ")}${scripts.length > NEARBY ? ", ..." : ""}`;
 }
 
 /** A JSON schema (draft 2020-12) of scripts, made from the table by which they are checked. For editors. */
@@ -110,7 +176,7 @@ export function scriptSchema(): JsonSchema {
     type: "object",
     properties: {
       [name]: { anyOf: [record(name, fields, main as never).schema, { type: "null" }], description: about },
-      name: { type: "string" },
+      ...ATTRIBUTES,
     },
     required: [name],
     additionalProperties: false,
@@ -138,56 +204,95 @@ function readScript(
     throw new TypeError("unreachable");
   }
   const own = source.members.find(({ key }) => key === "variables")?.value;
-  const variables = { ...(own === undefined ? {} : HEAD_FIELDS.variables.kind.read(own, problems)), ...options.variables };
+  const declared = own === undefined ? {} : (HEAD_FIELDS.variables.kind.read(own, problems) ?? {});
+  const reserved = Object.keys(declared).find((name) => name.startsWith(BOARD_PREFIX));
+  if (own !== undefined && reserved !== undefined)
+    problems.add(own, `"${reserved}": names that begin with "${BOARD_PREFIX}" are set by the run`);
+  const given = { ...declared, ...options.boardVariables, ...options.variables };
+  const variables = { ...boardFacts(source.members.find(({ key }) => key === "board")?.value, given), ...given };
   const members = source.members.map((m) => (m.key === "variables" ? m : { ...m, value: substitute(m.value, variables, problems) }));
   const known = [...Object.keys(HEAD_FIELDS), "steps"];
   for (const { key, place } of members) if (!known.includes(key)) problems.add(place, unknownWord("key in the script:", key, known));
 
   const isHead = ({ key }: { readonly key: string }): boolean => Object.hasOwn(HEAD_FIELDS, key);
   const head = record("the script", HEAD_FIELDS).read({ ...source, members: members.filter(isHead) }, problems);
-  const steps = readSteps(members.find(({ key }) => key === "steps")?.value, source, problems);
+  const steps = readSteps(members.find(({ key }) => key === "steps")?.value, source, variables, problems);
   problems.throwIfAny();
-  const { host, port, bootPort, bmp, bmpPort } = head!.board ?? {};
+  checkNames(options.variables ?? {}, declared, source, options.name ?? options.path ?? "the script");
+  const { host, port, bootPort, bmp, bmpPort, slot } = head!.board ?? {};
   return {
     name: head!.name ?? options.name ?? (options.path === undefined ? "script" : basename(options.path)),
     path: options.path,
     folder: options.folder ?? ".",
-    board: { host, port, bootPort, bmp: bmp === undefined ? undefined : { host: bmp, port: bmpPort } },
+    board: { host, port, bootPort, bmp: bmp === undefined ? undefined : { host: bmp, port: bmpPort }, slot },
     appId: head!.app ?? DEFAULT_APP_ID,
     steps,
   };
 }
 
-function readSteps(source: Source | undefined, script: Place, problems: Problems): ScriptStep[] {
+/** What a script says of its own board, for `${board.host}` and the like. What is wrong with it is told where it is read for good. */
+function boardFacts(source: Source | undefined, variables: Variables): Variables {
+  if (source === undefined) return {};
+  const problems = new Problems("");
+  const { host, bmp, slot } = HEAD_FIELDS.board.kind.read(substitute(source, variables, problems), problems) ?? {};
+  const facts = { name: host, host, bmp, slot };
+  return Object.fromEntries(Object.entries(facts).flatMap(([name, value]) => (value === undefined ? [] : [[BOARD_PREFIX + name, value]])));
+}
+
+function readSteps(source: Source | undefined, script: Place, variables: Variables, problems: Problems): ScriptStep[] {
   if (source?.type !== "list" || source.items.length === 0) {
     problems.add(source ?? script, 'a script needs "steps": a list of steps');
     return [];
   }
-  return source.items.map((item) => readStep(item, problems)).filter((step) => step !== undefined);
+  return source.items.map((item) => readStep(item, variables, problems)).filter((step) => step !== undefined);
 }
 
-function readStep(source: Source, problems: Problems): ScriptStep | undefined {
+function readStep(source: Source, variables: Variables, problems: Problems): ScriptStep | undefined {
   const names = Object.keys(STEP_KINDS);
   // A step that needs nothing may be a word alone: `- start`.
   if (source.type === "scalar" && typeof source.value === "string") {
     if (!names.includes(source.value)) return problems.add(source, unknownWord("step", source.value, names));
-    return build(source.value as StepName, undefined, source, { ...source, type: "scalar", value: null }, problems);
+    return build(source.value as StepName, {}, source, { ...source, type: "scalar", value: null }, problems);
   }
   if (source.type !== "map") return problems.add(source, `a step is its name and what it needs, as in "sleep: 2s"`);
-  const label = source.members.find(({ key }) => key === "name")?.value;
-  const others = source.members.filter(({ key }) => key !== "name");
-  for (const { key, place } of others) if (!names.includes(key)) problems.add(place, unknownWord("step", key, names));
-  const [first, second] = others;
-  if (first === undefined) return problems.add(source, `a step without work; known are ${names.join(", ")}`);
+  const attributes = source.members.filter(({ key }) => Object.hasOwn(ATTRIBUTES, key));
+  const others = source.members.filter((member) => !attributes.includes(member));
+  const known = [...names, ...Object.keys(ATTRIBUTES)];
+  for (const { key, place } of others) {
+    if (!names.includes(key))
+      problems.add(place, unknownWord(others.length > 1 ? "word in a step:" : "step", key, others.length > 1 ? known : names));
+  }
+  const [first, second] = others.length > 1 ? others.filter(({ key }) => names.includes(key)) : others;
+  if (first === undefined) {
+    return others.length > 1 ? undefined : problems.add(source, `a step without work; known are ${names.join(", ")}`);
+  }
   if (second !== undefined) {
     return problems.add(second.place, `"${second.key}" stands in the same step as "${first.key}"; begin each step with a dash`);
   }
   if (!names.includes(first.key)) return undefined;
-  const words = label === undefined ? undefined : text.read(label, problems);
-  return build(first.key as StepName, words, first.place, first.value, problems);
+  return build(first.key as StepName, readAttributes(attributes, variables, problems), first.place, first.value, problems);
 }
 
-function build(name: StepName, label: string | undefined, place: Place, source: Source, problems: Problems): ScriptStep | undefined {
+interface ReadAttributes {
+  readonly name?: string | undefined;
+  readonly when?: Condition | undefined;
+  readonly retry?: Retry | undefined;
+  readonly once?: Once | undefined;
+}
+
+function readAttributes(members: MapSource["members"], variables: Variables, problems: Problems): ReadAttributes {
+  const at = (name: keyof StepAttributes): Source | undefined => members.find(({ key }) => key === name)?.value;
+  const [name, when, retry, scope] = [at("name"), at("when"), at("retry"), at("once")];
+  const again = retry && retryKind.read(retry, problems);
+  return {
+    name: name && text.read(name, problems),
+    when: when && readCondition(when, variables, problems),
+    retry: again && retryOf(again),
+    once: scope && once.read(scope, problems),
+  };
+}
+
+function build(name: StepName, attributes: ReadAttributes, place: Place, source: Source, problems: Problems): ScriptStep | undefined {
   // The kinds differ in their fields; what record() reads for a kind is what the same kind takes.
   const kind = STEP_KINDS[name] as unknown as StepKind<Record<never, never>>;
   const values: Values<Record<never, never>> | undefined = record(`step ${name}`, kind.fields, kind.main).read(source, problems);
@@ -196,9 +301,13 @@ function build(name: StepName, label: string | undefined, place: Place, source: 
   if (wrong !== undefined) return problems.add(place, `step ${name}: ${wrong}`);
   return {
     kind: name,
-    words: label ?? kind.describe(values),
+    words: attributes.name ?? kind.describe(values),
     place,
     values,
+    written: sourceLine(source),
+    when: attributes.when,
+    retry: attributes.retry,
+    once: attributes.once,
     needs: kind.needs(values),
     files: kind.files?.(values) ?? [],
     run: (context) => kind.run(values, context),

@@ -96,6 +96,16 @@ export function sourceWords(source: Source): string {
   return source.value === null ? "nothing" : JSON.stringify(source.value);
 }
 
+/** What stands there as one line of YAML: `{ file: hello.aplx, cores: "0,0,1-4" }`; nothing for nothing. */
+export function sourceLine(source: Source): string {
+  if (source.type === "list") return `[${source.items.map(sourceLine).join(", ")}]`;
+  if (source.type === "map") return `{ ${source.members.map(({ key, value }) => `${key}: ${sourceLine(value)}`).join(", ")} }`;
+  const { value, text } = source;
+  if (value === null) return "";
+  if (typeof value !== "string") return text ?? String(value);
+  return /^[\w./-][\w ./-]*$/.test(value) && value.trim() === value ? value : JSON.stringify(value);
+}
+
 function join(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }

@@ -1,4 +1,5 @@
-import { type Problems, unknownWord } from "./problems.js";
+import { SpinnError } from "../errors.js";
+import { nearest, type Problems, unknownWord } from "./problems.js";
 import type { Source } from "./source.js";
 
 /** Values for `${name}` in a script. */
@@ -20,7 +21,9 @@ export function substitute(source: Source, variables: Variables, problems: Probl
       if (typeof source.value !== "string" || !source.value.includes("${")) return source;
       const lookUp = (name: string): string | number | boolean => {
         if (Object.hasOwn(variables, name)) return variables[name]!;
-        problems.add(source, unknownWord("variable", name, Object.keys(variables)));
+        const known = Object.keys(variables);
+        const untold = name.startsWith(BOARD_PREFIX) && !known.some((word) => word.startsWith(BOARD_PREFIX));
+        problems.add(source, untold ? `"${name}" is known only when the run is told its board` : unknownWord("variable", name, known));
         return "";
       };
       const whole = /^\$\{([^}]*)\}$/.exec(source.value);
@@ -29,3 +32,28 @@ export function substitute(source: Source, variables: Variables, problems: Probl
     }
   }
 }
+
+/** Names that stand in `${…}` anywhere in a source. */
+function* usedNames(source: Source): Iterable<string> {
+  if (source.type === "list") for (const item of source.items) yield* usedNames(item);
+  else if (source.type === "map") for (const { value } of source.members) yield* usedNames(value);
+  else if (typeof source.value === "string") for (const match of source.value.matchAll(PATTERN)) yield match[1]!;
+}
+
+/**
+ * Refuses values for variables that a script neither declares nor uses: nothing would come of them, which nobody means.
+ * Throws `ERR_SPINN_ARGUMENT` with the nearest name.
+ */
+export function checkNames(given: Variables, declared: Variables, script: Source, name: string): void {
+  const known = [...new Set([...Object.keys(declared), ...usedNames(script)])].filter((word) => !word.startsWith(BOARD_PREFIX));
+  const unknown = Object.keys(given).find((word) => !known.includes(word));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, known);
+  const list = known.length === 0 ? "it has none" : `its variables are ${known.join(", ")}`;
+  throw new SpinnError("ERR_SPINN_ARGUMENT", `${name} has no variable "${unknown}"`, {
+    hint: `${near === undefined ? "" : `did you mean "${near}"? `}${list}`,
+  });
+}
+
+/** What a script may say of the board it runs for begins with this: `${board.name}`. */
+export const BOARD_PREFIX = "board.";

@@ -9,7 +9,8 @@ import { parseDuration, parseInteger } from "./number.js";
 import { usage } from "./usage.js";
 
 interface BoardOptions {
-  readonly host?: string;
+  /** Several times, in verbs that take several boards; the one that takes one takes the first. */
+  readonly host?: string | readonly string[];
   readonly port?: number;
   readonly timeout?: number;
 }
@@ -29,7 +30,7 @@ export function addBoardOptions(command: Command): Command {
 export async function chooseBoard(job: Job, command: Command): Promise<BoardAddress> {
   const options = command.opts<BoardOptions>();
   const inventory = await readInventory(inventoryPath());
-  const said = options.host ?? process.env["SPINN_HOST"] ?? inventory?.default;
+  const said = [options.host].flat()[0] ?? process.env["SPINN_HOST"] ?? inventory?.default;
   if (said === undefined || said === "") {
     throw usage("no board is named", "give --host HOST, set SPINN_HOST, or name a default in the inventory (spinn help boards)");
   }

@@ -5,11 +5,13 @@ import { formatBytes, formatDuration } from "./format.js";
 export interface ProgressStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   write(text: string): unknown;
 }
 
 const ESC = "\u001b";
 const ERASE = `\r${ESC}[2K`;
+const ERASE_ABOVE = `${ESC}[1A${ESC}[2K`;
 /** Between two drawings, ms. */
 const DRAW_MS = 100;
 /** Work that is done sooner shows no bar, ms. */
@@ -26,7 +28,8 @@ export class ProgressLine {
   #what = "";
   #startedAt: number;
   #drawnAt = Number.NEGATIVE_INFINITY;
-  #shown = false;
+  /** Lines on the screen; 0 for none. */
+  #shown = 0;
 
   constructor(stream: ProgressStream, options: { readonly enabled?: boolean; readonly now?: () => number } = {}) {
     this.#stream = stream;
@@ -53,16 +56,36 @@ export class ProgressLine {
     if (this.#enabled) this.#draw(words.slice(0, (this.#stream.columns ?? 80) - 1));
   }
 
-  /** Takes the line away. */
+  /** Whether anything is drawn at all. */
+  get isEnabled(): boolean {
+    return this.#enabled;
+  }
+
+  /** Lines that fit on the screen, one of them left for the cursor. */
+  get rows(): number {
+    return Math.max(2, (this.#stream.rows ?? 24) - 1);
+  }
+
+  /** Several lines in its place, drawn over those before: at most {@link rows} of them. */
+  block(lines: readonly string[]): void {
+    const columns = (this.#stream.columns ?? 80) - 1;
+    if (this.#enabled) this.#draw(...lines.slice(0, this.rows).map((line) => line.slice(0, columns)));
+  }
+
+  /** Takes the line away, or the lines. */
   clear(): void {
-    if (this.#shown) this.#stream.write(ERASE);
-    this.#shown = false;
+    if (this.#shown > 0) this.#stream.write(this.#eraser());
+    this.#shown = 0;
     this.#what = "";
   }
 
-  #draw(words: string): void {
-    this.#stream.write(`${ERASE}${words}`);
-    this.#shown = true;
+  #draw(...lines: string[]): void {
+    this.#stream.write(`${this.#eraser()}${lines.join("\n")}`);
+    this.#shown = lines.length;
+  }
+
+  #eraser(): string {
+    return `${ERASE}${ERASE_ABOVE.repeat(Math.max(0, this.#shown - 1))}`;
   }
 }
 

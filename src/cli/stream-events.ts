@@ -1,20 +1,23 @@
 import type { Command } from "commander";
 import { EIEIOConnection, UDPConnection } from "../connections/index.js";
+import { Signal } from "../machine/index.js";
 import {
   type EventFrame,
   eventFrameToJson,
   FrameFileWriter,
+  type Holdable,
   KeyMap,
   type KeyRange,
   LiveEvents,
   type LiveEventsStats,
   liveTag,
-  RasterPlot,
 } from "../services/stream/index.js";
+import { Transceiver } from "../transceiver/index.js";
 import { SCP_PORT } from "../wire/index.js";
-import { chooseBoard } from "./board.js";
+import { chooseBoard, inventoryPath, resolveBoard } from "./board.js";
 import { writeOutputFile } from "./file.js";
 import { formatBytes, formatDuration, plural } from "./format.js";
+import { readInventory } from "./inventory.js";
 import type { Job } from "./job.js";
 import { parseNumber } from "./number.js";
 import { ExitStatus } from "./status.js";
@@ -29,16 +32,29 @@ import {
   sayOutcome,
   writeLines,
 } from "./stream.js";
-import { RasterScreen } from "./stream-raster.js";
-import { usage } from "./usage.js";
+import { type EventSource, fromToolChain, type NotifyAddress } from "./stream-notify.js";
+import { EventPictures } from "./stream-raster.js";
+import { asUsage, usage } from "./usage.js";
 
 export interface EventStreamOptions extends StreamOptions {
+  readonly host?: readonly string[];
+  readonly port?: number;
+  readonly allBoards?: boolean;
+  readonly hold?: number;
+  readonly notify?: NotifyAddress;
+  readonly label?: readonly string[];
+  readonly runs?: number;
   readonly tag?: number;
   readonly listen?: number;
   readonly keys?: readonly KeyRange[];
   readonly raster?: boolean;
   readonly svg?: string;
   readonly timeout?: number;
+}
+
+interface Board {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Requests for the tag until the board is taken for absent. */
@@ -52,84 +68,157 @@ export function parseKeys(text: string): KeyRange {
   return { label: match[1]!, firstKey: parseNumber("first key", match[2]!), count: parseNumber("number of keys", match[3]!) };
 }
 
-/** Follows the live events of a board. */
+/** Follows the live events of boards: of those that are named, or of those that the tool chain names. */
 export async function streamEvents(job: Job, command: Command, options: EventStreamOptions): Promise<number> {
-  const keyMap = options.keys === undefined ? undefined : new KeyMap(options.keys);
+  checkOptions(options);
+  const keyMap = options.keys === undefined ? undefined : asUsage(() => new KeyMap(options.keys!));
   if (options.raster) {
-    if (keyMap === undefined) throw usage("--raster needs to know the rows", "name the keys: --keys exc=0x800+100");
+    if (keyMap === undefined && options.notify === undefined)
+      throw usage("--raster needs to know the rows", "name the keys: --keys exc=0x800+100");
     if (options.ndjson) throw usage("--raster and --ndjson both want stdout");
   }
   await checkOut(options);
-  const { host, port = SCP_PORT } = await chooseBoard(job, command);
-  if (options.svg === undefined) return await run(job, host, port, keyMap, undefined, options);
-  const plot = new RasterPlot(keyMap, { title: `Live events of ${host}` });
+  const boards = options.notify === undefined ? await chooseBoards(job, command, options) : [];
+  const pictures = new EventPictures(job.terminal, options);
+  pictures.show(keyMap, `Live events of ${boards.map(({ host }) => host).join(", ")}`);
+  if (options.svg === undefined) return await run(job, boards, pictures, options);
   let status: number = ExitStatus.DONE;
   // The picture is written on Ctrl-C too, so the interrupt is looked at behind it.
   await writeOutputFile(options.svg, async () => {
-    status = await run(job, host, port, keyMap, plot, options);
-    return new TextEncoder().encode(plot.toSVG());
+    status = await run(job, boards, pictures, options);
+    return new TextEncoder().encode(pictures.toSVG());
   });
   job.signal.throwIfAborted();
   return status;
 }
 
-async function run(
-  job: Job,
-  host: string,
-  port: number,
-  keyMap: KeyMap | undefined,
-  plot: RasterPlot | undefined,
-  options: EventStreamOptions,
-): Promise<number> {
-  const { tag = 1 } = options;
+function checkOptions(options: EventStreamOptions): void {
+  const { notify, label, runs, host = [] } = options;
+  if (notify === undefined) {
+    if (label !== undefined)
+      throw usage("--label goes with --notify", "without the tool chain's database, name keys: --keys exc=0x800+100");
+    if (runs !== undefined) throw usage("--runs goes with --notify");
+    if (options.allBoards && host.length > 1) throw usage("--all-boards finds the boards of one machine: name one with --host");
+    if (options.listen !== undefined && options.allBoards) throw usage("--listen sets no tags: leave --all-boards out");
+    return;
+  }
+  const stray = (["tag", "listen", "keys", "allBoards", "hold"] as const).find((name) => options[name] !== undefined);
+  if (host.length > 0 || stray !== undefined) {
+    const name = host.length > 0 ? "host" : stray === "allBoards" ? "all-boards" : stray;
+    throw usage(`--${name} says what the tool chain's database says`, "leave it out, or leave --notify out");
+  }
+}
+
+/** The boards to listen to, by `--host` (several times), or all Ethernet chips of the one machine. */
+async function chooseBoards(job: Job, command: Command, options: EventStreamOptions): Promise<readonly Board[]> {
+  const { host: hosts = [], allBoards, port } = options;
+  const inventory = hosts.length > 1 ? await readInventory(inventoryPath()) : undefined;
+  const said = hosts.length > 1 ? hosts.map((host) => resolveBoard(host, inventory)) : [await chooseBoard(job, command)];
+  const boards = said.map((board) => ({ host: board.host, port: port ?? board.port ?? SCP_PORT }));
+  if (!allBoards) return boards;
+  const [first] = boards;
+  await using transceiver = await Transceiver.connect({ ...first!, signal: job.signal });
+  const { machine } = await transceiver.discover({ signal: job.signal });
+  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ host: ethernet!.ip, port: first!.port }));
+  job.say(`${first!.host} is one of ${plural(found.length, "board")}: ${found.map(({ host }) => host).join(" ")}`);
+  return found;
+}
+
+async function run(job: Job, boards: readonly Board[], pictures: EventPictures, options: EventStreamOptions): Promise<number> {
   const lines = options.ndjson === true || !(options.out !== undefined || options.raster || options.svg !== undefined);
-  const { address, own } = await wayTo(host, port, job.signal);
-  const connection = await EIEIOConnection.open({ localHost: own, localPort: options.listen, signal: job.signal });
-  const set = liveTag(connection, address, tag, {
-    port,
-    attempts: TAG_ATTEMPTS,
-    replyTimeoutMs: Math.max(1, (options.timeout ?? DEFAULT_TIMEOUT_MS) / TAG_ATTEMPTS),
-  });
-  await using live = await LiveEvents.open(connection, {
-    boards: [address],
-    ...(options.listen === undefined ? { setTag: (signal) => set(AbortSignal.any([signal, job.signal])) } : {}),
-  });
-  if (options.listen === undefined) job.leftBehind = `tag ${tag} of ${host} points at this computer until somebody sets it anew`;
-  job.say(`listening on ${connection.local} for events of ${host}${options.listen === undefined ? `, tag ${tag}` : ""}`);
+  await using source =
+    options.notify === undefined ? await fromBoards(job, boards, options) : await fromToolChain(job, options.notify, pictures, options);
+  const { live } = source;
   await using file = options.out === undefined ? undefined : await FrameFileWriter.forEvents(options.out, fileOptions(options));
-  const screen = options.raster ? new RasterScreen(job.terminal, keyMap!) : undefined;
   const outcome = await follow<EventFrame>(job, options, {
-    next: (signal) => live.getFrame({ signal }),
+    next: (signal) => source.next(signal),
     async take(frame) {
-      if (lines) writeLines(job, "stream.event", eventFrameToJson(frame, keyMap));
-      plot?.add(frame);
-      screen?.add(frame);
+      const { keyMap } = pictures;
+      // Others may send through the same tag.
+      const isWanted = (event: { readonly label?: unknown }): boolean => options.label === undefined || event.label !== undefined;
+      if (lines) writeLines(job, "stream.event", eventFrameToJson(frame, keyMap).filter(isWanted));
+      pictures.add(frame);
       await file?.write(frame);
-      return frame.count;
+      return options.label === undefined ? frame.count : countKnown(frame, keyMap);
     },
-    ...(screen === undefined ? {} : { draw: () => screen.update() }),
+    draw: () => pictures.update(),
     line: (taken, perSecond) => eventLine({ taken, perSecond, stats: live.stats }),
   });
-  const { stats } = live;
   await file?.close();
-  screen?.finish();
-  tell(job, { host, port, tag, lines, outcome, stats, file, options });
+  pictures.finish();
+  tell(job, { source, lines, outcome, stats: live.stats, file, options });
   if (options.svg === undefined) job.signal.throwIfAborted();
   const enough = outcome.end === "count" || outcome.end === "reader" || options.count === undefined;
   if (!enough && !job.signal.aborted) job.say(`${plural(options.count!, "event")} were asked for`);
   return enough ? ExitStatus.DONE : ExitStatus.NO;
 }
 
-/** The board's IPv4 address, and which of our own addresses leads to it: only there is listened. Nothing is sent. */
-export async function wayTo(host: string, port: number, signal: AbortSignal): Promise<{ readonly address: string; readonly own: string }> {
-  await using udp = await UDPConnection.open({ remoteHost: host, remotePort: port, signal });
-  return { address: udp.remoteAddress!, own: udp.local.slice(0, udp.local.lastIndexOf(":")) };
+function countKnown({ count, keys }: EventFrame, keyMap: KeyMap | undefined): number {
+  let known = 0;
+  for (let i = 0; i < count; i += 1) if (keyMap !== undefined && keyMap.indexOf(keys[i]!) >= 0) known += 1;
+  return known;
+}
+
+/** The tag of each board is aimed at one socket of ours, or some port is listened on. */
+async function fromBoards(job: Job, boards: readonly Board[], options: EventStreamOptions): Promise<EventSource> {
+  const { tag = 1, listen, timeout = DEFAULT_TIMEOUT_MS } = options;
+  const { own, addresses } = await waysTo(boards, job.signal);
+  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal: job.signal });
+  const tagOptions = { attempts: TAG_ATTEMPTS, replyTimeoutMs: Math.max(1, timeout / TAG_ATTEMPTS) };
+  const each = addresses.map((address, i) => liveTag(connection, address, tag, { ...tagOptions, port: boards[i]!.port }));
+  const setTag = async (signal: AbortSignal): Promise<void> =>
+    void (await Promise.all(each.map((set) => set(AbortSignal.any([signal, job.signal])))));
+  // Signals go by a connection of their own, which repeats what gets lost.
+  let board: Transceiver | undefined;
+  let live: LiveEvents;
+  try {
+    if (options.hold !== undefined) board = await Transceiver.connect({ ...boards[0]!, signal: job.signal });
+    live = await LiveEvents.open(connection, {
+      boards: addresses,
+      ...(board === undefined ? {} : { hold: holdOf(board, options.hold!) }),
+      ...(listen === undefined ? { setTag } : {}),
+    });
+  } catch (error) {
+    await Promise.all([connection.close(), board?.close()]);
+    throw error;
+  }
+  const names = boards.map(({ host }) => host).join(", ");
+  if (listen === undefined) job.leftBehind = `tag ${tag} of ${names} points at this computer until somebody sets it anew`;
+  job.say(`listening on ${connection.local} for events of ${names}${listen === undefined ? `, tag ${tag}` : ""}`);
+  return {
+    live,
+    next: (signal) => live.getFrame({ signal }),
+    data: () => ({ board: `${boards[0]!.host}:${boards[0]!.port}`, tag: listen === undefined ? tag : null }),
+    hint: `does a core of ${names} send through tag ${tag}? spinn tags --host ${boards[0]!.host} shows what the tag has sent`,
+    [Symbol.asyncDispose]: async () => {
+      await live.close();
+      await board?.close();
+    },
+  };
+}
+
+/** An application waits and goes on by signals. Ctrl-C does not keep it from going on. */
+function holdOf(board: Transceiver, appId: number): Holdable {
+  return { pause: () => board.sendSignal(Signal.PAUSE, { appId }), resume: () => board.sendSignal(Signal.CONT, { appId }) };
+}
+
+/** The boards' IPv4 addresses, and which of our own addresses leads to all of them: only there is listened. Nothing is sent. */
+export async function waysTo(
+  boards: readonly Board[],
+  signal: AbortSignal,
+): Promise<{ readonly addresses: readonly string[]; readonly own: string }> {
+  const addresses: string[] = [];
+  const own = new Set<string>();
+  for (const { host, port } of boards) {
+    await using udp = await UDPConnection.open({ remoteHost: host, remotePort: port, signal });
+    addresses.push(udp.remoteAddress!);
+    own.add(udp.local.slice(0, udp.local.lastIndexOf(":")));
+  }
+  return { addresses, own: own.size === 1 ? [...own][0]! : "0.0.0.0" };
 }
 
 interface Result {
-  readonly host: string;
-  readonly port: number;
-  readonly tag: number;
+  readonly source: EventSource;
   readonly lines: boolean;
   readonly outcome: StreamOutcome;
   readonly stats: LiveEventsStats;
@@ -137,14 +226,13 @@ interface Result {
   readonly options: EventStreamOptions;
 }
 
-function tell(job: Job, { host, port, tag, lines, outcome, stats, file, options }: Result): void {
+function tell(job: Job, { source, lines, outcome, stats, file, options }: Result): void {
   const { end, taken, seconds } = outcome;
-  const { messages, droppedEvents, malformed, foreign, tagFailures } = stats;
-  const late = stats.sources.reduce((sum, source) => sum + source.late, 0);
+  const { messages, droppedEvents, malformed, foreign, tagFailures, pauses, holdFailures } = stats;
+  const late = stats.sources.reduce((sum, each) => sum + each.late, 0);
   const data = {
     source: "events",
-    board: `${host}:${port}`,
-    tag: options.listen === undefined ? tag : null,
+    ...source.data(),
     end,
     events: taken,
     seconds,
@@ -155,20 +243,22 @@ function tell(job: Job, { host, port, tag, lines, outcome, stats, file, options 
     malformed,
     foreign,
     tagFailures,
+    boards: stats.sources,
+    ...(options.hold === undefined ? {} : { pauses, holdFailures }),
     ...(file === undefined ? {} : { file: { path: options.out, frames: file.frames, bytes: file.bytesWritten } }),
     ...(options.svg === undefined ? {} : { svg: options.svg }),
   };
   const to = file === undefined ? "" : `; ${options.out} has ${plural(file.frames, "message")}, ${formatBytes(file.bytesWritten)}`;
-  const words = `${plural(taken, "event")} in ${formatDuration(1000 * seconds)}, ${formatCount(taken / seconds)}/s${lossWords(stats)}${to}`;
+  const from = stats.sources.length > 1 ? ` of ${stats.sources.length} boards` : "";
+  const words = `${plural(taken, "event")}${from} in ${formatDuration(1000 * seconds)}, ${formatCount(taken / seconds)}/s${lossWords(stats)}${to}`;
   sayOutcome(job, data, words, lines);
-  if (taken === 0)
-    job.say(`nothing came: does a core of ${host} send through tag ${tag}? spinn tags --host ${host} shows what the tag has sent`);
+  if (taken === 0) job.say(`nothing came: ${source.hint}`);
 }
 
 export interface EventLineState {
   readonly taken: number;
   readonly perSecond: number;
-  readonly stats: Pick<LiveEventsStats, "frames" | "empty" | "droppedEvents" | "malformed" | "sources">;
+  readonly stats: Pick<LiveEventsStats, "frames" | "empty" | "droppedEvents" | "malformed" | "sources" | "pauses">;
 }
 
 /** `12.3k events  step 512  1.00k/s  buffer 0%  no losses here`: a board keeps real time, so there are drops instead of pauses. */
@@ -178,7 +268,8 @@ export function eventLine({ taken, perSecond, stats }: EventLineState): string {
   return `${formatCount(taken)} events${at}  ${formatCount(perSecond)}/s  ${formatFill(stats)}${lossWords(stats)}`;
 }
 
-function lossWords({ droppedEvents, malformed }: Pick<LiveEventsStats, "droppedEvents" | "malformed">): string {
+function lossWords({ droppedEvents, malformed, pauses }: Pick<LiveEventsStats, "droppedEvents" | "malformed" | "pauses">): string {
+  const paused = pauses === 0 ? "" : `, ${plural(pauses, "pause")}`;
   const dropped = `, ${droppedEvents === 0 ? "none" : formatCount(droppedEvents)} dropped here`;
-  return malformed === 0 ? dropped : `${dropped}, ${formatCount(malformed)} malformed`;
+  return paused + (malformed === 0 ? dropped : `${dropped}, ${formatCount(malformed)} malformed`);
 }

@@ -1,4 +1,4 @@
-import { type EventFrame, type KeyMap, TerminalRaster } from "../services/stream/index.js";
+import { type EventFrame, type KeyMap, RasterPlot, TerminalRaster } from "../services/stream/index.js";
 import type { Terminal } from "./terminal.js";
 
 const COLUMNS = 64;
@@ -46,5 +46,48 @@ export class RasterScreen {
     const lines = this.#raster.render();
     this.#terminal.out(`${this.#drawn ? `${ESC}[${lines.length}A` : ""}${lines.join("\n")}\n`);
     this.#drawn = true;
+  }
+}
+
+/** The pictures that are drawn of a stream of events, in the terminal and as SVG. With another map of the keys they begin anew. */
+export class EventPictures {
+  readonly #terminal: Terminal;
+  readonly #wanted: { readonly raster?: boolean; readonly svg?: string };
+  #screen: RasterScreen | undefined;
+  #plot: RasterPlot | undefined;
+  #keyMap: KeyMap | undefined;
+
+  constructor(terminal: Terminal, wanted: { readonly raster?: boolean; readonly svg?: string }) {
+    this.#terminal = terminal;
+    this.#wanted = wanted;
+  }
+
+  get keyMap(): KeyMap | undefined {
+    return this.#keyMap;
+  }
+
+  /** Which populations there are, and how long a step is. */
+  show(keyMap: KeyMap | undefined, title: string, stepMs = 1): void {
+    this.#keyMap = keyMap;
+    if (this.#wanted.svg !== undefined) this.#plot = new RasterPlot(keyMap, { title, stepMs });
+    this.#screen =
+      this.#wanted.raster && keyMap !== undefined && keyMap.ranges.length > 0 ? new RasterScreen(this.#terminal, keyMap) : undefined;
+  }
+
+  add(frame: EventFrame): void {
+    this.#plot?.add(frame);
+    this.#screen?.add(frame);
+  }
+
+  update(): void {
+    this.#screen?.update();
+  }
+
+  finish(): void {
+    this.#screen?.finish();
+  }
+
+  toSVG(): string {
+    return this.#plot?.toSVG() ?? "";
   }
 }

@@ -22,6 +22,7 @@ export interface TerminalOptions {
 export interface OutputStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   /** Bytes that have not left yet. */
   readonly writableLength: number;
   write(data: string | Uint8Array, done?: () => void): unknown;

@@ -16,7 +16,13 @@ export const TOPICS: Readonly<Record<string, string>> = {
       default: desk
       boards:
         desk: 192.168.240.1
-        rack: { host: 10.11.12.13, port: 17893, bmp: 10.11.12.12 }
+        rack1-00: { host: 10.11.12.1, bmp: 10.11.12.0, slot: 0 }
+        rack1-01: { host: 10.11.12.9, bmp: 10.11.12.0, slot: 1, variables: { cores: "0,0,1-8" } }
+      groups:
+        rack1: [rack1-*]
+
+A board may have a port, a BMP, its slot in the frame of that BMP, and variables for bring-up scripts. spinn bringup --boards takes names of
+boards and groups, and patterns.
 
 A board's BMP, which switches its power, has an address of its own: --bmp, or bmp in the inventory. It is usually the board's minus one.
 What switches boards (power, reset) must name the BMP or the board; SPINN_HOST and the default are not enough.

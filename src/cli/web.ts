@@ -6,7 +6,7 @@ import { serveWeb, WEB_PORT, type WebServer } from "../web/index.js";
 import { SCP_PORT } from "../wire/index.js";
 import type { Job } from "./job.js";
 import { parseInteger } from "./number.js";
-import { wayTo } from "./stream-events.js";
+import { waysTo } from "./stream-events.js";
 import { usage } from "./usage.js";
 import { webToken } from "./web-token.js";
 
@@ -74,10 +74,10 @@ function addressOf(web: string | true): { readonly host: string; readonly port: 
 async function showEvents(job: Job, controller: Controller, server: WebServer, tag: number, signal: AbortSignal): Promise<void> {
   const { host, port = SCP_PORT } = controller.board.options;
   try {
-    const { address, own } = await wayTo(host, port, signal);
+    const { addresses, own } = await waysTo([{ host, port }], signal);
     const connection = await EIEIOConnection.open({ localHost: own, signal });
-    const set = liveTag(connection, address, tag, { port });
-    await using live = await LiveEvents.open(connection, { boards: [address], setTag: (stop) => set(AbortSignal.any([stop, signal])) });
+    const set = liveTag(connection, addresses[0]!, tag, { port });
+    await using live = await LiveEvents.open(connection, { boards: addresses, setTag: (stop) => set(AbortSignal.any([stop, signal])) });
     signal.addEventListener("abort", () => void live.close(), { once: true });
     await server.showEvents(`tag ${tag}`, live);
   } catch (error) {

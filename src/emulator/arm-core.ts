@@ -70,9 +70,15 @@ export class ArmCore {
     return this.#base + this.cpu.cycles;
   }
 
-  /** Its clock goes off for good: only a reset helps. */
+  /** Its clock goes off, until {@link startClock} or a reset. */
   stopClock(): void {
     this.#stopped = true;
+    this.#plan();
+  }
+
+  /** Its clock goes on again: the core runs on where it stood. */
+  startClock(): void {
+    this.#stopped = false;
     this.#plan();
   }
 
@@ -147,7 +153,12 @@ export class ArmCore {
 
   /** The doorbell line from the system controller. */
   setDoorbell(level: boolean): void {
-    this.#vic.setInput(Interrupt.DOORBELL, level);
+    this.setInput(Interrupt.DOORBELL, level);
+  }
+
+  /** A line from a device of the chip, by its interrupt number. */
+  setInput(interrupt: number, level: boolean): void {
+    this.#vic.setInput(interrupt, level);
     this.#plan();
   }
 

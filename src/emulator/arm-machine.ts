@@ -9,10 +9,21 @@ const SLICES_PER_LOOK = 32;
 /** Slices a machine runs on because a core holds a lock at the moment the host would get its turn. */
 const MAX_LOCKED_SLICES = 100;
 
+/** What happens on a chip between two slices. */
+export interface SliceChip {
+  /** When it next has something to do by itself, milliseconds since boot. */
+  readonly nextPingMs: number;
+  /** The host must not look at the chip's memory now. */
+  readonly isLocked: boolean;
+  /** Is there anything for {@link settle} to do? */
+  needsSettling(nowMs: number): boolean;
+  settle(nowMs: number): void;
+}
+
 /** A core in the machine's schedule. */
 export interface ScheduledCore {
   readonly core: ArmCore;
-  readonly chip: ArmChip;
+  readonly chip: SliceChip;
   /** Position in the order in which cores run: chip x, chip y, physical core. */
   readonly order: number;
   /** Passes a packet the core sent to the router. */
@@ -32,7 +43,7 @@ export class ArmMachine {
   /** In order; bounded by the cores of the machine. */
   readonly #cores: ScheduledCore[] = [];
   /** Chips with cores in the schedule. */
-  readonly #chips = new Set<ArmChip>();
+  readonly #chips = new Set<SliceChip>();
   readonly #known = new WeakMap<ChipMemoryPort, ArmChip>();
   readonly #packets: { readonly from: ScheduledCore; readonly packet: Packet }[] = [];
   /** Milliseconds since boot at clock 0. */

@@ -3,6 +3,8 @@ export interface Packet {
   readonly control: number;
   readonly key: number;
   readonly payload: number | undefined;
+  /** Address of the chip it came from, as its controller was told: P2P packets carry it to the receiver. */
+  readonly source?: number;
 }
 
 interface Received extends Packet {
@@ -83,6 +85,7 @@ export class Comms {
         control: withData ? this.#control | 2 : this.#control,
         key: value >>> 0,
         payload: withData ? this.#data >>> 0 : undefined,
+        source: this.#source & 0xffff,
       });
     }
   }

@@ -12,7 +12,7 @@ const MAX_LAG_MS = 100;
 /** Moves a machine along with the wall clock, or as fast as it goes, for as long as it has cores. */
 export class Pace {
   readonly #machine: ArmMachine;
-  readonly #speed: number;
+  #speed: number;
   readonly #onFailure: (error: unknown) => void;
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   /** Clock the machine should have reached. */
@@ -25,6 +25,21 @@ export class Pace {
     this.#machine = machine;
     this.#speed = speed;
     this.#onFailure = onFailure;
+  }
+
+  /** From now on at another speed. */
+  set speed(speed: number) {
+    this.#speed = speed;
+    this.#target = this.#machine.now;
+    this.#last = performance.now();
+  }
+
+  /** Stops the machine where it is. */
+  stop(): void {
+    clearTimeout(this.#timer as NodeJS.Timeout | undefined);
+    clearImmediate(this.#timer as NodeJS.Immediate | undefined);
+    this.#timer = undefined;
+    this.#resting = false;
   }
 
   /** Begins, if it has not yet. Ends by itself with the machine's last core. */

@@ -8,6 +8,7 @@ export const Interrupt = {
   DMA_DONE: 12,
   DMA_ERROR: 13,
   DOORBELL: 18,
+  ETHERNET_RECEIVED: 20,
   TX_NOT_FULL: 23,
   /** 24 multicast, 25 P2P, 26 nearest neighbour, 27 fixed route. */
   PACKET_TYPE: 24,

@@ -1,3 +1,6 @@
+import { SpinnError } from "../errors.js";
+import { type ChipCoordinates, parseChip } from "./chip.js";
+
 /**
  * The six links of a chip and the step each takes. Source: spinnaker_tools `include/spinnaker.h`; the opposite of link n is (n + 3) mod 6.
  *
@@ -46,4 +49,14 @@ export function oppositeLink(link: Link): Link {
 /** Whether a number is a link. */
 export function isLink(value: number): value is Link {
   return Number.isInteger(value) && value >= 0 && value < LINK_COUNT;
+}
+
+/** Reads a link with its chip, `1,2:east`. Throws `ERR_SPINN_ARGUMENT`. */
+export function parseLink(text: string): ChipCoordinates & { readonly link: Link } {
+  const [where = "", direction] = text.split(":", 2);
+  const link = LINKS.find((candidate) => linkName(candidate) === direction);
+  if (link !== undefined) return { ...parseChip(where), link };
+  throw new SpinnError("ERR_SPINN_ARGUMENT", `"${text}" is no link`, {
+    hint: `links are ${LINKS.map((candidate) => `x,y:${linkName(candidate)}`).join(" ")}`,
+  });
 }

@@ -1,16 +1,21 @@
 import type { ChipCoordinates } from "../machine/index.js";
 import { FLAG_REPLY, FLAGS_NO_REPLY, SCP_MAX_REQUEST, SCP_REPLY_OFFSET, SDP_DATA_OFFSET, SDP_MAX_DATA } from "../wire/index.js";
-import type { Clock } from "./clock.js";
+import { BootPort, type BootPortSetup } from "./boot-port.js";
 import { Counters } from "./counters.js";
 import type { FaultInjector } from "./fault-injector.js";
 import { Port } from "./port.js";
-import type { Recorder } from "./recorder.js";
 import type { System } from "./system.js";
-import { TagFlag, Tags } from "./tags.js";
+import { TagFlag, Tags, TRANSIENT_TAGS } from "./tags.js";
 
 /** Message buffers of a monitor. */
 const MESSAGE_BUFFERS = 32;
 const NO_TAG = 0xff;
+
+export interface BoardSetup extends Omit<BootPortSetup, "isAlive" | "onImage"> {
+  readonly faults: FaultInjector;
+  /** The boot ROM of this board has started an image. */
+  readonly onImage: (board: Board, image: Uint8Array) => void;
+}
 
 interface Waiting {
   readonly bytes: Uint8Array;
@@ -19,55 +24,61 @@ interface Waiting {
 }
 
 /**
- * One board of the machine as the host's network sees it: the SCP socket of its Ethernet chip, the 16 tags, the sockets of reverse tags.
+ * One board of the machine as the host's network sees it: the SCP socket of its Ethernet chip and that of its boot ROM, the 16 tags, the
+ * sockets of reverse tags.
  *
  * Requests take their transient tag when they arrive and give it back when the reply leaves; what arrived together is served after the last
  * of it has arrived. So a burst of nine loses the ninth, as on the board.
  */
 export class Board {
-  /** The board's Ethernet chip. */
-  readonly chip: ChipCoordinates;
+  /** The board's Ethernet chip in the whole machine, counted from the first board. */
+  readonly home: ChipCoordinates;
   readonly counters = new Counters();
   tags: Tags;
   /** `false`: no supply, nothing answers. */
   powered = true;
   /** The chips are held in reset: nothing answers. */
   held = false;
-  readonly #clock: Clock;
+  readonly #setup: BoardSetup;
   readonly #faults: FaultInjector;
-  readonly #recorder: Recorder | undefined;
   readonly #reverse = new Map<number, Port>();
   readonly #queue: Waiting[] = [];
+  #chip: ChipCoordinates;
   #scp!: Port;
+  #boot!: BootPort;
   #system: System | undefined;
+  #transientTags = TRANSIENT_TAGS;
   #scheduled = false;
   #closed = false;
-  /** Called for each message taken in. */
+  /** Called for each message taken in, before anything is done with it: faults that begin here meet it. */
   onRequest: (() => void) | undefined;
 
-  private constructor(chip: ChipCoordinates, clock: Clock, faults: FaultInjector, recorder: Recorder | undefined) {
-    this.chip = chip;
-    this.#clock = clock;
-    this.#faults = faults;
-    this.#recorder = recorder;
-    this.tags = new Tags(clock);
+  private constructor(home: ChipCoordinates, setup: BoardSetup) {
+    this.home = home;
+    this.#chip = home;
+    this.#setup = setup;
+    this.#faults = setup.faults;
+    this.tags = this.#newTags();
   }
 
-  static async open(
-    chip: ChipCoordinates,
-    host: string,
-    port: number,
-    clock: Clock,
-    faults: FaultInjector,
-    recorder: Recorder | undefined,
-  ): Promise<Board> {
-    const board = new Board(chip, clock, faults, recorder);
+  static async open(home: ChipCoordinates, host: string, port: number, bootPort: number, setup: BoardSetup): Promise<Board> {
+    const board = new Board(home, setup);
     board.#scp = await Port.open(
       host,
       port,
       (bytes, address, from) => board.#receive(bytes, address, from),
       () => board.#drop("sendFailed"),
     );
+    try {
+      board.#boot = await BootPort.open(host, bootPort, {
+        ...setup,
+        isAlive: () => board.powered && !board.held,
+        onImage: (image) => setup.onImage(board, image),
+      });
+    } catch (error) {
+      await board.#scp.close();
+      throw error;
+    }
     return board;
   }
 
@@ -76,10 +87,37 @@ export class Board {
     return { host: this.#scp.address, port: this.#scp.port };
   }
 
-  /** The system the board belongs to from now on; `undefined` while it is not booted. Tags of the one before are gone. */
-  attach(system: System | undefined): void {
+  /** The boot ROM of the board's Ethernet chip. */
+  get boot(): BootPort {
+    return this.#boot;
+  }
+
+  /** The board's Ethernet chip, as the machine counts that the board was booted into: the board that got the image is 0,0. */
+  get chip(): ChipCoordinates {
+    return this.#chip;
+  }
+
+  /** What the board was booted into. */
+  get system(): System | undefined {
+    return this.#system;
+  }
+
+  /** Whether SC&MP runs on the board, and its network is up. */
+  get isBooted(): boolean {
+    return this.#system?.up === true;
+  }
+
+  /** How many requests may wait for their answer: each needs a transient tag. */
+  set transientTags(count: number) {
+    this.#transientTags = count;
+    this.tags.transientCount = count;
+  }
+
+  /** The system the board belongs to from now on, and its place there; `undefined` while it is not booted. Tags of the one before are gone. */
+  attach(system: System | undefined, chip: ChipCoordinates = this.home): void {
     this.#system = system;
-    this.tags = new Tags(this.#clock);
+    this.#chip = chip;
+    this.tags = this.#newTags();
     this.#queue.length = 0;
     void this.#closeReverse();
   }
@@ -142,13 +180,19 @@ export class Board {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#scp.close(), this.#closeReverse()]);
+    await Promise.all([this.#scp.close(), this.#boot.close(), this.#closeReverse()]);
+  }
+
+  #newTags(): Tags {
+    const tags = new Tags(this.#setup.clock);
+    tags.transientCount = this.#transientTags;
+    return tags;
   }
 
   #receive(bytes: Buffer, address: string, port: number): void {
     this.counters.received += 1;
     this.counters.receivedBytes += bytes.length;
-    this.#recorder?.write(bytes, address, port, this.#scp.address, this.#scp.port);
+    this.#setup.recorder?.write(bytes, address, port, this.#scp.address, this.#scp.port);
     if (!this.#faults.active) {
       this.#accept(bytes, address, port);
       return;
@@ -196,11 +240,15 @@ export class Board {
         return;
       }
     }
-    // Whatever the host wrote as its place: the reply comes back to this chip.
-    bytes[8] = this.chip.y;
-    bytes[9] = this.chip.x;
-    this.#queue.push({ bytes, refuse: this.#faults.active && bytes[2]! & FLAG_REPLY ? this.#faults.returnCode(bytes) : undefined });
     this.onRequest?.();
+    if (this.#system !== system) {
+      this.#drop("unbooted");
+      return;
+    }
+    // Whatever the host wrote as its place: the reply comes back to this chip.
+    bytes[8] = this.#chip.y;
+    bytes[9] = this.#chip.x;
+    this.#queue.push({ bytes, refuse: this.#faults.active && bytes[2]! & FLAG_REPLY ? this.#faults.returnCode(bytes) : undefined });
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#serve);
@@ -217,7 +265,7 @@ export class Board {
   };
 
   #toSystem(system: System, bytes: Uint8Array): void {
-    const chip = system.chip(this.chip.x, this.chip.y);
+    const chip = system.chip(this.#chip.x, this.#chip.y);
     if (chip === undefined) {
       this.#drop("monitorDead");
       return;
@@ -247,11 +295,22 @@ export class Board {
       this.#drop("tooLong");
       return;
     }
-    this.#recorder?.write(bytes, address, port, this.#scp.address, tag.rxPort);
+    this.#setup.recorder?.write(bytes, address, port, this.#scp.address, tag.rxPort);
     tag.ip = address;
     tag.port = port;
     const message = new Uint8Array(SDP_DATA_OFFSET + bytes.length);
-    message.set([0, 0, 0x07, index, tag.destinationPort, NO_TAG, tag.destination & 0xff, tag.destination >>> 8, this.chip.y, this.chip.x]);
+    message.set([
+      0,
+      0,
+      0x07,
+      index,
+      tag.destinationPort,
+      NO_TAG,
+      tag.destination & 0xff,
+      tag.destination >>> 8,
+      this.#chip.y,
+      this.#chip.x,
+    ]);
     message.set(bytes, SDP_DATA_OFFSET);
     this.#toSystem(system, message);
   }
@@ -259,7 +318,7 @@ export class Board {
   #send(from: Port, bytes: Uint8Array, port: number, address: string): void {
     this.counters.sent += 1;
     this.counters.sentBytes += bytes.length;
-    this.#recorder?.write(bytes, from.address, from.port, address, port);
+    this.#setup.recorder?.write(bytes, from.address, from.port, address, port);
     from.send(bytes, port, address);
   }
 

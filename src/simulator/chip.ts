@@ -1,4 +1,4 @@
-import { CORE_COUNT, CoreState, defaultCoreCount, type FieldValue, LINKS, type Link, oppositeLink, SV } from "../machine/index.js";
+import { CORE_COUNT, CoreState, type FieldValue, LINKS, type Link, oppositeLink, SV } from "../machine/index.js";
 import { BOOT_SV_SIZE } from "../wire/index.js";
 import type { Clock } from "./clock.js";
 import { Core } from "./core.js";
@@ -7,7 +7,7 @@ import { Heap } from "./heap.js";
 import { Leds, SystemRegisters } from "./leds.js";
 import { ChipMemory, PlainRegisters } from "./memory.js";
 import type { MachineNetwork } from "./network.js";
-import { fullTable, sparseTable } from "./p2p.js";
+import { fullTable, sparseTable, sparseTableSize } from "./p2p.js";
 import { Router } from "./router.js";
 import { RoutingTable } from "./routing-table.js";
 
@@ -15,6 +15,8 @@ const SV_OFFSET = 0x7f00;
 const SYSRAM = 0xe5000000;
 const SYSRAM_USER = SYSRAM + 0x100;
 const VCPU = 0xe5007000;
+/** Where the monitor of an Ethernet chip keeps the list of dead parts from its serial ROM. */
+const BOARD_INFO = 0xe5007900;
 const SDRAM = 0x60000000;
 const SDRAM_TOP = 0x68000000;
 /** Load buffer in front of the system heap. */
@@ -63,7 +65,7 @@ export class Chip {
     this.x = x;
     this.y = y;
     this.ip = ip;
-    this.v2p = workingCores(world.network, x, y);
+    this.v2p = world.network.workingCores(x, y);
   }
 
   /** Whether anybody looked at or changed the chip since boot. */
@@ -170,7 +172,7 @@ export class Chip {
     const { network, firmware, startValues } = this.#world;
     const memory = new ChipMemory();
     const router = new Router(this.v2p[0]!, () => (firmware.knowsAllChips ? fullTable : sparseTable)(network, this));
-    attachRegisters(memory, router, this.v2p[0]!);
+    attachRegisters(memory, router, this.v2p);
     const sv = memory.sysram.bytes.subarray(SV_OFFSET, SV_OFFSET + SV.size);
     sv.set(startValues.subarray(0, BOOT_SV_SIZE));
     const view = new DataView(sv.buffer, sv.byteOffset, sv.length);
@@ -239,8 +241,9 @@ export class Chip {
       eth_addr: (ethernet.x << 8) | ethernet.y,
       p2p_up: 1,
       p2p_root: (root.x << 8) | root.y,
-      p2p_active: network.chips.length,
+      p2p_active: firmware.knowsAllChips ? network.chips.length : sparseTableSize(network, this),
       eth_up: this.ip === undefined ? 0 : 1,
+      board_info: this.ip === undefined ? 0 : BOARD_INFO,
       hw_ver: startValues[0x0a] !== 0 ? startValues[0x0a]! : geometry.board === "spin3" ? 3 : 5,
       netinit_phase: 0xff,
       root_chip: isRoot ? 1 : 0,
@@ -293,7 +296,7 @@ export class Chip {
   #signalRoute(): number {
     const { network } = this.#world;
     const tree = network.tree(network.root);
-    let route = ((1 << this.v2p.length) - 2) << 6;
+    let route = 1 << 6;
     for (const link of LINKS) {
       const to = network.neighbour(this.x, this.y, link as Link);
       if (to !== undefined && tree[network.index(to.x, to.y)] === oppositeLink(link)) route |= 1 << link;
@@ -322,19 +325,17 @@ function makeCores(v2p: readonly number[], memory: ChipMemory): Core[] {
   return v2p.map((physical, p) => new Core(p, physical, memory));
 }
 
-/** Working physical cores, the monitor's first. On a chip with 17 the missing one depends on its place. */
-function workingCores(network: MachineNetwork, x: number, y: number): number[] {
-  const { geometry } = network;
-  const position = geometry.positionOnBoard(x, y);
-  const missing = new Set(network.deadCores(x, y));
-  if (defaultCoreCount(geometry.board, position.x, position.y) === 17) missing.add(1 + ((7 * position.x + 3 * position.y) % 17));
-  return Array.from({ length: CORE_COUNT }, (_, core) => core).filter((core) => !missing.has(core));
-}
-
-function attachRegisters(memory: ChipMemory, router: Router, monitor: number): void {
+function attachRegisters(memory: ChipMemory, router: Router, v2p: readonly number[]): void {
   memory.attach(0x0, 0x1000, new PlainRegisters());
   memory.attach(0x1, 0x20000, router);
-  memory.attach(0x2, 0x1000, new SystemRegisters(monitor));
+  memory.attach(
+    0x2,
+    0x1000,
+    new SystemRegisters(
+      v2p[0]!,
+      v2p.reduce((mask, core) => mask | (1 << core), 0),
+    ),
+  );
   memory.attach(0x3, 0x1000, new PlainRegisters());
   memory.attach(0x4, 0x10000, new PlainRegisters());
   memory.attach(0x6, 0x8000, new PlainRegisters());

@@ -18,14 +18,20 @@ export class FaultInjector {
   /** Whether there is anything to do at all: the packet path asks first. */
   active = false;
   #faults: CheckedFaults = checkFaults({});
-  readonly #random: Random;
+  #random = new Random(0);
   readonly #clock: Clock;
   readonly #passed = { in: 0, out: 0 };
   readonly #held: { in: Held | undefined; out: Held | undefined } = { in: undefined, out: undefined };
 
-  constructor(seed: number, clock: Clock) {
-    this.#random = new Random(seed);
+  constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** From now on as a machine that was started with this seed. */
+  reseed(seed: number): void {
+    this.#random = new Random(seed);
+    this.#passed.in = 0;
+    this.#passed.out = 0;
   }
 
   set(faults: CheckedFaults): void {

@@ -1,6 +1,8 @@
-import { SpinnError } from "../errors.js";
-import { type CoreCoordinates, parseCore } from "../machine/index.js";
+import { type CoreCoordinates, parseChip, parseCore, parseLink } from "../machine/index.js";
 import { ReturnCode } from "../wire/index.js";
+import type { DeadParts } from "./network.js";
+import { bad, members } from "./plain-data.js";
+import { TRANSIENT_TAGS } from "./tags.js";
 
 /** What happens to datagrams on their way in one direction. Everything is off when absent. */
 export interface PathFaults {
@@ -32,6 +34,16 @@ export interface CodeFault {
   readonly commands?: readonly number[];
 }
 
+/** Parts that have gone, as text; Chips are counted from the first board. */
+export interface DeadPartNames {
+  /** Chips that lose their supply, `x,y`. */
+  readonly chips?: readonly string[];
+  /** *Physical* cores, `x,y,p`: in a running machine they stop, at the next boot they are left out. */
+  readonly cores?: readonly string[];
+  /** Links, `x,y:east`: both directions. */
+  readonly links?: readonly string[];
+}
+
 /** Faults of a simulated machine, as plain data: the same data and seed give the same faults. Everything is off when absent. */
 export interface Faults {
   /** On the way from hosts to boards. */
@@ -44,14 +56,19 @@ export interface Faults {
   readonly foreign?: number;
   /** Cores that have crashed: `x,y,p`. They stay so until the application is stopped or the machine booted. */
   readonly crashedCores?: readonly string[];
-  /** The machine loses its power for a moment after this many requests to its boards, once. It is unbooted then. */
+  /** Parts that go. Links come back when the fault is lifted; chips and cores when the machine is booted after that. */
+  readonly dead?: DeadPartNames;
+  /** Requests that may wait for their answer on one board, 0..8; further ones are dropped. Default 8, the transient tags of SC&MP. */
+  readonly transientTags?: number;
+  /** After this many requests to its boards the board that took the last one loses its power for a moment, once: it is unbooted then. */
   readonly rebootAfter?: number;
   /** Added to every answer of a BMP, ms. */
   readonly bmpDelayMs?: number;
 }
 
 const PATH_MEMBERS = ["loss", "loseEvery", "duplicate", "reorder", "delayMs", "jitterMs", "corrupt", "truncate"];
-const MEMBERS = ["toBoard", "toHost", "codes", "foreign", "crashedCores", "rebootAfter", "bmpDelayMs"];
+const DEAD_MEMBERS = ["chips", "cores", "links"];
+const MEMBERS = ["toBoard", "toHost", "codes", "foreign", "crashedCores", "dead", "transientTags", "rebootAfter", "bmpDelayMs"];
 
 /** Faults people ask for by name; {@link checkFaults} takes a name wherever it takes data. */
 export const FAULT_PRESETS = {
@@ -62,9 +79,15 @@ export const FAULT_PRESETS = {
   slow: { toHost: { delayMs: 100 } },
   doubled: { toBoard: { duplicate: 0.2 }, toHost: { duplicate: 0.2 } },
   shuffled: { toBoard: { reorder: 0.2 }, toHost: { reorder: 0.2 } },
+  corrupt: { toHost: { corrupt: 0.1 } },
+  truncated: { toHost: { truncate: 0.1 } },
+  foreign: { foreign: 0.1 },
   garbled: { toHost: { corrupt: 0.05, truncate: 0.05 }, foreign: 0.05 },
   busy: { codes: [{ code: "P2P_BUSY", probability: 0.1 }] },
   sticky: { codes: [{ code: "TIMEOUT", probability: 0.1 }] },
+  cramped: { transientTags: 1 },
+  rebooting: { rebootAfter: 100 },
+  "slow-bmp": { bmpDelayMs: 2000 },
 } as const satisfies Record<string, Faults>;
 
 /** Faults after the check: every code a number, every core a place. */
@@ -74,6 +97,8 @@ export interface CheckedFaults {
   readonly codes: readonly { readonly code: number; readonly probability: number; readonly commands: readonly number[] | undefined }[];
   readonly foreign: number;
   readonly crashedCores: readonly CoreCoordinates[];
+  readonly dead: DeadParts;
+  readonly transientTags: number;
   readonly rebootAfter: number | undefined;
   readonly bmpDelayMs: number;
 }
@@ -91,11 +116,10 @@ export function checkFaults(value: unknown): CheckedFaults {
     toHost: path("toHost", faults["toHost"]),
     codes: list("codes", faults["codes"]).map((entry, i) => codeFault(`codes[${i}]`, entry)),
     foreign: number("foreign", faults["foreign"] ?? 0, 0, 1),
-    crashedCores: list("crashedCores", faults["crashedCores"]).map((core, i) => {
-      if (typeof core !== "string") throw bad(`faults.crashedCores[${i}] must be text like "1,2,3"`);
-      return parseCore(core);
-    }),
-    rebootAfter: faults["rebootAfter"] === undefined ? undefined : number("rebootAfter", faults["rebootAfter"], 1, 1e9),
+    crashedCores: texts("crashedCores", faults["crashedCores"], "1,2,3").map(parseCore),
+    dead: deadParts(faults["dead"]),
+    transientTags: whole("transientTags", faults["transientTags"] ?? TRANSIENT_TAGS, 0, TRANSIENT_TAGS),
+    rebootAfter: faults["rebootAfter"] === undefined ? undefined : whole("rebootAfter", faults["rebootAfter"], 1, 1e9),
     bmpDelayMs: number("bmpDelayMs", faults["bmpDelayMs"] ?? 0, 0, 600_000),
   };
 }
@@ -103,10 +127,26 @@ export function checkFaults(value: unknown): CheckedFaults {
 function path(name: string, value: unknown): PathFaults {
   const faults = members(`faults.${name}`, value ?? {}, PATH_MEMBERS);
   for (const [member, setting] of Object.entries(faults)) {
-    if (member === "loseEvery") number(`${name}.${member}`, setting, 2, 1e9);
+    if (member === "loseEvery") whole(`${name}.${member}`, setting, 2, 1e9);
     else number(`${name}.${member}`, setting, 0, member.endsWith("Ms") ? 600_000 : 1);
   }
   return faults as PathFaults;
+}
+
+function deadParts(value: unknown): DeadParts {
+  const dead = members("faults.dead", value ?? {}, DEAD_MEMBERS);
+  return {
+    chips: texts("dead.chips", dead["chips"], "1,2").map(parseChip),
+    cores: texts("dead.cores", dead["cores"], "1,2,3").map(parseCore),
+    links: texts("dead.links", dead["links"], "1,2:east").map(parseLink),
+  };
+}
+
+function texts(name: string, value: unknown, example: string): string[] {
+  return list(name, value).map((entry, i) => {
+    if (typeof entry === "string") return entry;
+    throw bad(`faults.${name}[${i}] must be text like "${example}"`);
+  });
 }
 
 function codeFault(name: string, value: unknown): CheckedFaults["codes"][number] {
@@ -128,13 +168,6 @@ function namedCode(text: string): number {
   throw bad(`"${text}" is no return code`, `codes are ${Object.keys(ReturnCode).join(" ")}`);
 }
 
-function members(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(`${name} must be an object`);
-  for (const key of Object.keys(value))
-    if (!known.includes(key)) throw bad(`${name} has no member "${key}"`, `known are ${known.join(", ")}`);
-  return value as Record<string, unknown>;
-}
-
 function list(name: string, value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   if (Array.isArray(value)) return value;
@@ -146,6 +179,7 @@ function number(name: string, value: unknown, low: number, high: number): number
   throw bad(`faults.${name} must be a number from ${low} to ${high}, not ${JSON.stringify(value)}`);
 }
 
-function bad(message: string, hint?: string): SpinnError {
-  return new SpinnError("ERR_SPINN_ARGUMENT", message, { hint });
+function whole(name: string, value: unknown, low: number, high: number): number {
+  if (Number.isInteger(number(name, value, low, high))) return value as number;
+  throw bad(`faults.${name} must be a whole number, not ${JSON.stringify(value)}`);
 }

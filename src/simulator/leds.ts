@@ -13,12 +13,15 @@ const SV_LED0 = 0xf5007f30;
 export class SystemRegisters extends PlainRegisters {
   #pins = 0;
 
-  /** `monitor` is a physical core. */
-  constructor(monitor: number) {
+  /** `monitor` is a physical core, `working` a mask of them. */
+  constructor(monitor: number, working: number) {
     super([
       [0x00, CHIP_ID],
+      [0x10, working],
       [0x34, monitor],
     ]);
+    // The monitor has switched the boot ROM away.
+    this.writeRegister(0x38, 1);
   }
 
   override readRegister(offset: number): number {

@@ -17,6 +17,8 @@ export class DataAbort {
 export interface RegisterDevice {
   readRegister(offset: number): number;
   writeRegister(offset: number, value: number): void;
+  /** Devices with memory in them take single bytes; registers get a byte on all four lanes. */
+  writeByte?(offset: number, value: number): void;
 }
 
 /** One stretch of ordinary memory, seen as bytes, halves and words (little-endian, as the host's own processor). */
@@ -47,6 +49,7 @@ export interface MemoryAccess {
   copyIn(address: number, source: Uint8Array, at: number, length: number): void;
 }
 
+/** SDRAM fills half of its window of 256 MiB and is there twice: SC&MP finds its size by that (spinnaker_tools `scamp/scamp-3.c`, ram_size). */
 const SDRAM_SIZE = 0x8000000;
 const SYSRAM_SIZE = 0x8000;
 /** SDRAM comes into being in pages of this size, on the first write. */
@@ -98,7 +101,7 @@ export class ChipMemory implements MemoryAccess {
    */
   page(address: number): Page | undefined {
     const top = address >>> 28;
-    if ((top === 6 || top === 7) && (address & 0x0fffffff) < SDRAM_SIZE) return this.#make((address & (SDRAM_SIZE - 1)) >>> PAGE_SHIFT);
+    if (top === 6 || top === 7) return this.#make((address & (SDRAM_SIZE - 1)) >>> PAGE_SHIFT);
     const region = (address >>> 24) & 0xef;
     return region === 0xe5 && (address & 0xffffff) < SYSRAM_SIZE ? this.sysram : undefined;
   }
@@ -125,14 +128,18 @@ export class ChipMemory implements MemoryAccess {
 
   writeByte(address: number, value: number): void {
     const device = this.#device(address);
-    if (device !== undefined) device.writeRegister(address & 0xfffffc, (value & 0xff) * 0x01010101);
+    if (device?.writeByte !== undefined) device.writeByte(address & 0xffffff, value & 0xff);
+    else if (device !== undefined) device.writeRegister(address & 0xfffffc, (value & 0xff) * 0x01010101);
     else this.#writable(address).bytes[this.#offset(address)] = value;
   }
 
   writeHalf(address: number, value: number): void {
     if ((address & 1) !== 0) throw new DataAbort(address);
     const device = this.#device(address);
-    if (device !== undefined) device.writeRegister(address & 0xfffffc, (value & 0xffff) * 0x00010001);
+    if (device?.writeByte !== undefined) {
+      device.writeByte(address & 0xffffff, value & 0xff);
+      device.writeByte((address & 0xffffff) + 1, (value >>> 8) & 0xff);
+    } else if (device !== undefined) device.writeRegister(address & 0xfffffc, (value & 0xffff) * 0x00010001);
     else this.#writable(address).halves[this.#offset(address) >>> 1] = value;
   }
 
@@ -189,7 +196,6 @@ export class ChipMemory implements MemoryAccess {
   #readable(address: number, length: number): Page {
     const top = address >>> 28;
     if (top === 6 || top === 7) {
-      if ((address & 0x0fffffff) >= SDRAM_SIZE) throw new DataAbort(address);
       const index = (address & (SDRAM_SIZE - 1)) >>> PAGE_SHIFT;
       const page = this.#groups[index >>> GROUP_SHIFT]?.[index & (GROUP_SIZE - 1)];
       if (page !== undefined) return page;
@@ -204,7 +210,6 @@ export class ChipMemory implements MemoryAccess {
   #writable(address: number): Page {
     const top = address >>> 28;
     if (top === 6 || top === 7) {
-      if ((address & 0x0fffffff) >= SDRAM_SIZE) throw new DataAbort(address);
       return this.#make((address & (SDRAM_SIZE - 1)) >>> PAGE_SHIFT);
     }
     this.#checkSysram(address);

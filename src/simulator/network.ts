@@ -3,6 +3,7 @@ import {
   type ChipCoordinates,
   CORE_COUNT,
   type CoreCoordinates,
+  defaultCoreCount,
   formatChip,
   LINKS,
   type Link,
@@ -33,10 +34,25 @@ const SWITCHED_OFF: readonly (readonly [number, number, Link])[] = [
   [4, 7, 1],
 ];
 
+/** Throws `ERR_SPINN_ARGUMENT` for dead parts that the machine does not have. */
+export function checkDeadParts(geometry: MachineGeometry, dead: DeadParts): void {
+  for (const place of [...(dead.chips ?? []), ...(dead.cores ?? []), ...(dead.links ?? [])]) {
+    if (geometry.hasChip(place.x, place.y)) continue;
+    throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name chip ${formatChip(place)}, which the machine does not have`, {
+      hint: `it is ${geometry.width} x ${geometry.height} chips`,
+    });
+  }
+  for (const { x, y, link } of dead.links ?? []) {
+    if (!geometry.isWired(x, y, link))
+      throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name link ${link} of chip ${x},${y}, which has no wire`);
+  }
+}
+
 /** The working chips and links of a simulated machine, and shortest ways over them. Positions are indexed `x * height + y`. */
 export class MachineNetwork {
   readonly geometry: MachineGeometry;
-  readonly root: ChipCoordinates = { x: 0, y: 0 };
+  /** The chip from which the machine was booted. */
+  readonly root: ChipCoordinates;
   readonly chips: readonly ChipCoordinates[];
   /** Working links of each position, bit n = link n. */
   readonly #links: Uint8Array;
@@ -48,21 +64,17 @@ export class MachineNetwork {
    * `switchOff`: switch off the links that 4.0.0 does not use. Throws `ERR_SPINN_ARGUMENT` for dead parts that the machine does not have, and
    * for a dead root chip.
    */
-  constructor(geometry: MachineGeometry, dead: DeadParts = {}, switchOff = false) {
+  constructor(geometry: MachineGeometry, dead: DeadParts = {}, switchOff = false, root: ChipCoordinates = { x: 0, y: 0 }) {
     this.geometry = geometry;
+    this.root = root;
     this.#alive = new Uint8Array(geometry.width * geometry.height);
     this.#links = new Uint8Array(geometry.width * geometry.height);
     this.#deadCores = dead.cores ?? [];
-    const places = [...(dead.chips ?? []), ...(dead.cores ?? []), ...(dead.links ?? [])];
-    for (const place of places) {
-      if (geometry.hasChip(place.x, place.y)) continue;
-      throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name chip ${formatChip(place)}, which the machine does not have`, {
-        hint: `it is ${geometry.width} x ${geometry.height} chips`,
-      });
-    }
+    checkDeadParts(geometry, dead);
     for (const { x, y } of geometry.chips()) this.#alive[this.index(x, y)] = 1;
     for (const { x, y } of dead.chips ?? []) this.#alive[this.index(x, y)] = 0;
-    if (this.#alive[0] === 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "the root chip 0,0 cannot be dead: nothing would answer");
+    if (!this.hasChip(root.x, root.y))
+      throw new SpinnError("ERR_SPINN_ARGUMENT", `the root chip ${formatChip(root)} cannot be dead: nothing would answer`);
     this.chips = [...geometry.chips()].filter(({ x, y }) => this.hasChip(x, y));
     for (const chip of this.chips) {
       let mask = 0;
@@ -74,9 +86,8 @@ export class MachineNetwork {
     }
     for (const { x, y, link } of dead.links ?? []) {
       const to = geometry.neighbour(x, y, link);
-      if (to === undefined) throw new SpinnError("ERR_SPINN_ARGUMENT", `dead parts name link ${link} of chip ${x},${y}, which has no wire`);
       this.#links[this.index(x, y)]! &= ~(1 << link);
-      this.#links[this.index(to.x, to.y)]! &= ~(1 << oppositeLink(link));
+      if (to !== undefined) this.#links[this.index(to.x, to.y)]! &= ~(1 << oppositeLink(link));
     }
   }
 
@@ -106,6 +117,14 @@ export class MachineNetwork {
       .sort((a, b) => a - b);
   }
 
+  /** Working physical cores of a chip, the monitor's first. On a chip with 17 the missing one depends on its place. */
+  workingCores(x: number, y: number): number[] {
+    const position = this.geometry.positionOnBoard(x, y);
+    const missing = new Set(this.deadCores(x, y));
+    if (defaultCoreCount(this.geometry.board, position.x, position.y) === 17) missing.add(1 + ((7 * position.x + 3 * position.y) % 17));
+    return Array.from({ length: CORE_COUNT }, (_, core) => core).filter((core) => !missing.has(core));
+  }
+
   /** For every position the link of a shortest way to `target`, 6 where there is none, 7 at the target. Kept: one table per target. */
   tree(target: ChipCoordinates): Uint8Array {
     const start = this.index(target.x, target.y);
@@ -113,14 +132,18 @@ export class MachineNetwork {
     if (known !== undefined) return known;
     const tree = new Uint8Array(this.#alive.length).fill(NO_ROUTE);
     tree[start] = ROUTE_HERE;
-    const queue = [target];
-    for (const chip of queue) {
-      for (const link of LINKS) {
-        const to = this.neighbour(chip.x, chip.y, link);
-        if (to === undefined || tree[this.index(to.x, to.y)] !== NO_ROUTE) continue;
-        tree[this.index(to.x, to.y)] = oppositeLink(link);
-        queue.push(to);
+    // Among ways of one length the news that comes first wins; chips pass it on in the order of their positions, as emulated ones do.
+    for (let wave = [target]; wave.length > 0; ) {
+      const next: ChipCoordinates[] = [];
+      for (const chip of wave) {
+        for (const link of LINKS) {
+          const to = this.neighbour(chip.x, chip.y, link);
+          if (to === undefined || tree[this.index(to.x, to.y)] !== NO_ROUTE) continue;
+          tree[this.index(to.x, to.y)] = oppositeLink(link);
+          next.push(to);
+        }
       }
+      wave = next.sort((a, b) => this.index(a.x, a.y) - this.index(b.x, b.y));
     }
     this.#trees.set(start, tree);
     return tree;

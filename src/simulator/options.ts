@@ -5,11 +5,15 @@ import type { Programs } from "./core-program.js";
 import type { FAULT_PRESETS, Faults } from "./faults.js";
 import { firmware } from "./firmware.js";
 import { type DeadParts, MachineNetwork } from "./network.js";
+import type { Timeline, TimelineStep } from "./timeline.js";
 
 /** How a simulated machine is made. */
 export interface SimulatedMachineOptions {
-  /** A board of 4 chips, one of 48, or a torus of triads (three 48-chip boards each). Default `spin5`. */
-  readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] };
+  /**
+   * A board of 4 chips, one of 48, a torus of triads (three 48-chip boards each), or a machine of a size in chips with its edges open: 12k + 4 in
+   * each direction, e.g. 16 x 16 for three boards. Default `spin5`.
+   */
+  readonly board?: "spin3" | "spin5" | { readonly triads: readonly [number, number] } | { readonly open: readonly [number, number] };
   /** IPv4 address of the first board; further boards take the next ones. Default `127.0.0.1`. */
   readonly host?: string;
   /**
@@ -19,7 +23,7 @@ export interface SimulatedMachineOptions {
   readonly bmpHost?: string;
   /** UDP port of SCP on every board; 0 takes any free one. Default 17893, the firmware's. */
   readonly port?: number;
-  /** UDP port of the boot ROM of the first board. Default 54321, the ROM's; with `port: 0` any free one. */
+  /** UDP port of the boot ROM of each board. Default 54321, the ROM's; with `port: 0` any free one. */
   readonly bootPort?: number;
   /** Version of SC&MP that answers until an image says otherwise. Default `4.0.0`. */
   readonly scamp?: string;
@@ -31,6 +35,10 @@ export interface SimulatedMachineOptions {
   readonly maskErrors?: boolean;
   /** Faults, or the name of some: see {@link FAULT_PRESETS}. Default none. */
   readonly faults?: Faults | keyof typeof FAULT_PRESETS;
+  /** What happens to the machine as time passes: faults, power, resets. The clock runs from the start. Default nothing. */
+  readonly timeline?: Timeline;
+  /** Told of each step of a timeline when it happens, with its place in the list. */
+  readonly onStep?: (step: TimelineStep, index: number) => void;
   /** Seed of the faults. Default 1. */
   readonly seed?: number;
   /** Parts that do not work. Default none. */
@@ -41,7 +49,10 @@ export interface SimulatedMachineOptions {
   readonly programs?: Programs;
   /** Records every datagram of the boards in this file, for Wireshark. Default: nothing is recorded. */
   readonly record?: string;
-  /** Where the boot ROM of the unbooted first board sends its hello, every 4.096 s; the hardware broadcasts it to port 54321. Default: nowhere. */
+  /**
+   * Where the boot ROM of each unbooted board sends its hello, every 4.096 s, until a host speaks to it; from then on to that host. The hardware
+   * broadcasts it to port 54321. Default: nowhere.
+   */
   readonly helloTo?: { readonly host: string; readonly port: number };
   /** Ends the machine. */
   readonly signal?: AbortSignal;
@@ -64,10 +75,17 @@ export function checkOptions(options: SimulatedMachineOptions): MachineGeometry 
 function geometryOf(board: NonNullable<SimulatedMachineOptions["board"]>): MachineGeometry {
   if (board === "spin3") return MachineGeometry.spin3();
   if (board === "spin5") return MachineGeometry.spin5();
-  if (typeof board === "object" && Array.isArray(board.triads) && board.triads.length === 2) {
+  if (typeof board === "object" && "triads" in board && Array.isArray(board.triads) && board.triads.length === 2) {
     return MachineGeometry.triads(board.triads[0], board.triads[1]);
   }
+  if (typeof board === "object" && "open" in board && Array.isArray(board.open) && board.open.length === 2) {
+    const [width, height] = board.open as [number, number];
+    if (width % 12 === 4 && height % 12 === 4) return MachineGeometry.fromSize(width, height);
+    throw new SpinnError("ERR_SPINN_ARGUMENT", `no machine with open edges is ${width} x ${height} chips`, {
+      hint: "both are 12k + 4, from 16 on: 16 x 16 is three boards, 28 x 16 six",
+    });
+  }
   throw new SpinnError("ERR_SPINN_ARGUMENT", `no such board: ${JSON.stringify(board)}`, {
-    hint: 'boards are "spin3", "spin5" and { triads: [width, height] }',
+    hint: 'boards are "spin3", "spin5", { triads: [width, height] } and { open: [width, height] }',
   });
 }

@@ -47,19 +47,32 @@ export function fullTable(network: MachineNetwork, chip: ChipCoordinates): P2pTa
  */
 export function sparseTable(network: MachineNetwork, chip: ChipCoordinates): P2pTable {
   const table = new P2pTable();
+  for (const { x, y, entry } of sparseEntries(network, chip).values()) table.set(x, y, entry);
+  return table;
+}
+
+/** How many chips the table of a chip knows, itself included. Source: spinnaker_tools `scamp/scamp-p2p.c` (sv.p2p_active), as emulated chips have it. */
+export function sparseTableSize(network: MachineNetwork, chip: ChipCoordinates): number {
+  return [...sparseEntries(network, chip).values()].filter(({ entry }) => entry !== NO_ROUTE).length;
+}
+
+/** By position. */
+function sparseEntries(network: MachineNetwork, chip: ChipCoordinates): Map<number, ChipCoordinates & { readonly entry: number }> {
+  const entries = new Map<number, ChipCoordinates & { readonly entry: number }>();
+  const set = ({ x, y }: ChipCoordinates, entry: number): unknown => entries.set(network.index(x, y), { x, y, entry });
   const here = network.index(chip.x, chip.y);
   for (const destination of network.chips) {
     for (const goal of [network.root, network.geometry.nearestEthernet(destination.x, destination.y)]) {
       if (!network.hasChip(goal.x, goal.y)) continue;
       const entry = wayBack(network, network.tree(goal), destination, here);
-      if (entry !== undefined) table.set(destination.x, destination.y, entry);
+      if (entry !== undefined) set(destination, entry);
     }
   }
   for (const ethernet of network.geometry.ethernetChips) {
-    if (network.hasChip(ethernet.x, ethernet.y)) table.set(ethernet.x, ethernet.y, network.tree(ethernet)[here]!);
+    if (network.hasChip(ethernet.x, ethernet.y)) set(ethernet, network.tree(ethernet)[here]!);
   }
-  table.set(chip.x, chip.y, ROUTE_HERE);
-  return table;
+  set(chip, ROUTE_HERE);
+  return entries;
 }
 
 /** Follows a chip's way up a tree; where it passes `here`, the link that leads back down. */

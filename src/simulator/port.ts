@@ -38,6 +38,8 @@ export class Port {
       socket.once("error", failed);
       socket.bind({ address: host, port, exclusive: true }, () => {
         socket.off("error", failed);
+        // The hello of a boot ROM may go to a broadcast address.
+        socket.setBroadcast(true);
         resolve();
       });
     });

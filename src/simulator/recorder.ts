@@ -16,6 +16,8 @@ export class Recorder {
   readonly #chunk = Buffer.alloc(CHUNK + (1 << 17));
   #used = 0;
   #closed = false;
+  /** While `true` datagrams pass unrecorded. */
+  paused = false;
 
   /** Begins the file anew. Throws `ERR_SPINN_FILE` when it cannot be written. */
   constructor(path: string) {
@@ -34,7 +36,7 @@ export class Recorder {
   }
 
   write(data: Uint8Array, fromAddress: string, fromPort: number, toAddress: string, toPort: number): void {
-    if (this.#closed) return;
+    if (this.#closed || this.paused) return;
     const length = Math.min(IP_HEADER + UDP_HEADER + data.length, 0xffff);
     const out = this.#chunk;
     const at = this.#used;

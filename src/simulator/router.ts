@@ -30,6 +30,7 @@ export class Router implements RegisterDevice {
   constructor(monitor: number, makeP2p: () => P2pTable) {
     this.#makeP2p = makeP2p;
     this.#registers[0] = 0x00400001 | (monitor << 8);
+    this.#registers[0x2c / 4] = 0xffff;
     this.#registers.set(FILTERS, 0x200 / 4);
   }
 

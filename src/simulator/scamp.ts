@@ -55,14 +55,14 @@ export class Scamp {
       return;
     }
     if (bytes[6] === 255 && bytes[7] === 255) {
-      bytes[6] = this.#system.root.y;
-      bytes[7] = this.#system.root.x;
+      // Before the network is up every chip takes itself for the root, and for 0,0.
+      bytes[6] = this.#system.up ? this.#system.root.y : 0;
+      bytes[7] = this.#system.up ? this.#system.root.x : 0;
     }
     const [x, y] = [bytes[7]!, bytes[6]!];
     let here = chip;
     if ((x !== chip.x || y !== chip.y) && (bytes[2]! & FLAG_NO_ROUTE) === 0) {
       if (!this.#system.up) {
-        // Before the network is up every chip takes itself for 0,0.
         if (x !== 0 || y !== 0) {
           this.#refuse(chip, bytes, ReturnCode.ROUTE);
           return;
@@ -73,7 +73,7 @@ export class Scamp {
           return;
         }
         const target = this.#system.chip(x, y);
-        if (target === undefined || target.dead) {
+        if (target === undefined || target.dead || !this.#system.reaches(chip, target)) {
           this.#refuse(chip, bytes, ReturnCode.P2P_NOREPLY);
           return;
         }

@@ -1,36 +1,32 @@
 import { SpinnError, throwIfAborted } from "../errors.js";
 import type { MachineGeometry } from "../machine/index.js";
-import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, BOOT_VERSION, BootOpcode, encodeBoot, SCP_PORT } from "../wire/index.js";
-import { deliverPacket } from "./applications.js";
+import { BOOT_PORT, BOOT_SV_OFFSET, BOOT_SV_SIZE, SCP_PORT } from "../wire/index.js";
+import { type Assembly, assemble, isSame } from "./assembly.js";
 import type { Bmp } from "./bmp/bmp.js";
 import { openBmps } from "./bmp/frame.js";
 import { Board } from "./board.js";
-import { BootRom } from "./boot-rom.js";
+import { breakParts } from "./breakage.js";
+import { bringUp } from "./bring-up.js";
 import type { Chip } from "./chip.js";
 import { Clock } from "./clock.js";
-import { monitorCommands } from "./commands/index.js";
-import { Counters } from "./counters.js";
+import type { Counters } from "./counters.js";
 import { FaultInjector } from "./fault-injector.js";
 import { type CheckedFaults, checkFaults, type FAULT_PRESETS, type Faults } from "./faults.js";
 import { type Firmware, firmware, firmwareOfImage } from "./firmware.js";
-import { Multicast } from "./multicast.js";
-import { MachineNetwork } from "./network.js";
+import { checkDeadParts } from "./network.js";
 import { checkOptions, type SimulatedMachineOptions } from "./options.js";
-import { addressAfter, Port } from "./port.js";
+import { addressAfter } from "./port.js";
 import { Recorder } from "./recorder.js";
-import { Scamp } from "./scamp.js";
-import { startValues } from "./start-values.js";
-import { System } from "./system.js";
-import { octets } from "./tags.js";
+import type { System } from "./system.js";
+import { type CheckedStep, checkBoards, checkTimeline, type Timeline, TimelinePlayer } from "./timeline.js";
 
 /** Silence while the root chip starts and copies itself to its neighbours, ms (boot sheet, section 7). */
 const SILENT_MS = 1200;
 /** Tries to find a port that is free on every address of the machine. */
 const ATTEMPTS = 5;
-/** Between two hellos of the boot ROM, ms. */
-const HELLO_MS = 4096;
 /** Time in which VER answers 255,255, ms. */
 const NETINIT_MS = 3300;
+const DEFAULT_SEED = 1;
 
 /**
  * A SpiNNaker machine that is not there: real UDP sockets, and behind them chips that answer as SC&MP does.
@@ -46,22 +42,25 @@ export class SimulatedMachine implements AsyncDisposable {
   readonly boards: readonly Board[];
   /** The board management processors, in the order of the boards; none for a board of 4 chips. */
   readonly bmps: readonly Bmp[] = [];
+  /** The whole machine, counted from the first board. Booted from another board, chips count from that one. */
   readonly geometry: MachineGeometry;
   readonly clock: Clock;
-  readonly bootCounters = new Counters();
   readonly #options: SimulatedMachineOptions;
   readonly #injectors: readonly FaultInjector[];
   readonly #recorder: Recorder | undefined;
-  #faults: CheckedFaults;
-  #bootPort: Port | undefined;
-  #rom: BootRom | undefined;
-  #system: System | undefined;
+  #faults: Faults | keyof typeof FAULT_PRESETS = {};
+  #checked: CheckedFaults = checkFaults({});
+  /** What runs, with how it was put together. One, unless boards were booted again while others went on; at most one per board. */
+  readonly #systems = new Map<System, Assembly>();
+  /** Boards on which an image has been started that is not up yet, with the start they belong to. */
+  readonly #starting = new Map<Board, object>();
   #firmware: Firmware;
   #ready!: Promise<void>;
   #resolveReady!: () => void;
   #rejectReady!: (error: SpinnError) => void;
   #isReady = false;
   #rebootIn: number | undefined;
+  #timeline: TimelinePlayer | undefined;
   #closing: Promise<void> | undefined;
   readonly #abort = (): void => void this.close();
 
@@ -71,7 +70,6 @@ export class SimulatedMachine implements AsyncDisposable {
     clock: Clock,
     boards: readonly Board[],
     injectors: readonly FaultInjector[],
-    faults: CheckedFaults,
     recorder: Recorder | undefined,
   ) {
     this.#options = options;
@@ -80,7 +78,6 @@ export class SimulatedMachine implements AsyncDisposable {
     this.boards = boards;
     this.#injectors = injectors;
     this.#recorder = recorder;
-    this.#faults = faults;
     this.#firmware = firmware(options.scamp ?? "4.0.0", options.maskErrors);
     this.#newReady();
   }
@@ -104,7 +101,8 @@ export class SimulatedMachine implements AsyncDisposable {
     throwIfAborted(options.signal);
     const geometry = checkOptions(options);
     const port = options.port ?? SCP_PORT;
-    const faults = checkFaults(options.faults ?? {});
+    const { timeline } = options;
+    if (timeline !== undefined) checkTimeline(timeline, geometry.ethernetChips.length);
     const clock = new Clock();
     const recorder = options.record === undefined ? undefined : new Recorder(options.record);
     const boards: Board[] = [];
@@ -113,31 +111,43 @@ export class SimulatedMachine implements AsyncDisposable {
     try {
       const host = options.host ?? "127.0.0.1";
       for (const [index, chip] of geometry.ethernetChips.entries()) {
-        const injector = new FaultInjector((options.seed ?? 1) + index, clock);
-        injector.set(faults);
+        const injector = new FaultInjector(clock);
         injectors.push(injector);
         // With any free port the boards behind the first share its number, as real ones do.
-        const wanted = boards[0]?.address.port ?? port;
-        boards.push(await Board.open(chip, addressAfter(host, index), wanted, clock, injector, recorder));
+        const first = boards[0];
+        const bootPort = first?.boot.address.port ?? options.bootPort ?? (port === 0 ? 0 : BOOT_PORT);
+        boards.push(
+          await Board.open(chip, addressAfter(host, index), first?.address.port ?? port, bootPort, {
+            clock,
+            recorder,
+            timeScale: options.timeScale ?? 1,
+            helloTo: options.helloTo,
+            faults: injector,
+            onImage: (board, image) => machine!.#start(board, image),
+          }),
+        );
       }
-      const opened = new SimulatedMachine(options, geometry, clock, boards, injectors, faults, recorder);
+      const opened = new SimulatedMachine(options, geometry, clock, boards, injectors, recorder);
       machine = opened;
-      await machine.#openBoot(options.bootPort ?? (port === 0 ? 0 : BOOT_PORT));
-      options.signal?.addEventListener("abort", machine.#abort, { once: true });
-      await openBmps(machine.bmps as Bmp[], options, boards, geometry, {
+      options.signal?.addEventListener("abort", opened.#abort, { once: true });
+      await openBmps(opened.bmps as Bmp[], options, boards, geometry, {
         clock,
         recorder,
         timeScale: options.timeScale ?? 1,
-        delayMs: () => opened.#faults.bmpDelayMs,
+        delayMs: () => opened.#checked.bmpDelayMs,
         power: (index, on) => opened.setPower(on, [index]),
         reset: (index, held) => opened.holdReset(held, [index]),
       });
       throwIfAborted(options.signal);
-      machine.setFaults(options.faults ?? {});
+      opened.reseed(timeline?.seed ?? options.seed ?? DEFAULT_SEED);
+      opened.setFaults(timeline?.faults ?? options.faults ?? {});
       for (const board of boards) board.powered = options.powered ?? true;
-      if ((options.booted ?? true) && (options.powered ?? true)) machine.#becomeReady(machine.#boot(machine.#firmware, undefined));
-      else machine.#unboot();
-      return machine;
+      if ((options.booted ?? true) && (options.powered ?? true)) {
+        const root = boards[0]!;
+        opened.#becomeReady(opened.#boot(assemble(geometry, root.home, geometry.ethernetChips), opened.#firmware, undefined));
+      } else opened.reset();
+      if (timeline !== undefined) opened.play(timeline);
+      return opened;
     } catch (error) {
       clock.close();
       await machine?.close();
@@ -152,6 +162,7 @@ export class SimulatedMachine implements AsyncDisposable {
     return this.#ready;
   }
 
+  /** Whether SC&MP runs on any board, with its network up; {@link Board.isBooted} says it of one. */
   get isReady(): boolean {
     return this.#isReady;
   }
@@ -163,13 +174,18 @@ export class SimulatedMachine implements AsyncDisposable {
 
   /** Where the boot ROM of the first board listens. */
   get bootAddress(): { readonly host: string; readonly port: number } {
-    const { address: host, port } = this.#bootPort!;
-    return { host, port };
+    return this.boards[0]!.boot.address;
   }
 
-  /** The booted machine. Throws `ERR_SPINN_STATE` while it is not booted. */
+  /** What the boot ROM of the first board saw. */
+  get bootCounters(): Counters {
+    return this.boards[0]!.boot.counters;
+  }
+
+  /** The booted machine: what was booted last, if several parts of it were. Throws `ERR_SPINN_STATE` while it is not booted. */
   get system(): System {
-    if (this.#system !== undefined) return this.#system;
+    const system = [...this.#systems.keys()].at(-1);
+    if (system !== undefined) return system;
     throw new SpinnError("ERR_SPINN_STATE", "the simulated machine is not booted", { hint: "boot it, or await machine.ready" });
   }
 
@@ -178,35 +194,72 @@ export class SimulatedMachine implements AsyncDisposable {
     return this.system.chipAt({ x, y });
   }
 
+  /** The faults as they were set last. */
+  get faults(): Faults | keyof typeof FAULT_PRESETS {
+    return this.#faults;
+  }
+
   /** Changes the faults while the machine runs. Throws `ERR_SPINN_ARGUMENT` naming the member that is wrong; then nothing has changed. */
   setFaults(faults: Faults | keyof typeof FAULT_PRESETS): void {
-    this.#faults = checkFaults(faults);
-    for (const injector of this.#injectors) injector.set(this.#faults);
-    this.#rebootIn = this.#faults.rebootAfter;
-    for (const board of this.boards) board.onRequest = this.#rebootIn === undefined ? undefined : () => this.#countDown();
-    this.#crashCores();
+    const checked = checkFaults(faults);
+    checkDeadParts(this.geometry, checked.dead);
+    this.#faults = faults;
+    this.#checked = checked;
+    for (const injector of this.#injectors) injector.set(checked);
+    for (const board of this.boards) board.transientTags = checked.transientTags;
+    this.#rebootIn = checked.rebootAfter;
+    this.#watchRequests();
+    for (const [system, { place }] of this.#systems) breakParts(this.geometry, system, place, checked);
+  }
+
+  /** Starts the generators of the faults anew: from here on the same session meets the same faults as in another machine with this seed. */
+  reseed(seed: number): void {
+    for (const [index, injector] of this.#injectors.entries()) injector.reseed(seed + index);
+  }
+
+  /** Lets a timeline begin, its clock and its count of requests now; the one before is dropped. Throws `ERR_SPINN_ARGUMENT`. */
+  play(timeline: Timeline): void {
+    const steps = checkTimeline(timeline, this.boards.length);
+    this.#timeline?.stop();
+    if (timeline.seed !== undefined) this.reseed(timeline.seed);
+    if (timeline.faults !== undefined) this.setFaults(timeline.faults);
+    this.#timeline = new TimelinePlayer(steps, this.clock, (step) => this.#happen(step));
+    this.#watchRequests();
+  }
+
+  /** Whether datagrams go to the file of `record`; switch it while the machine runs. Throws `ERR_SPINN_STATE` when there is no such file. */
+  get isRecording(): boolean {
+    return this.#recorder !== undefined && !this.#recorder.paused;
+  }
+
+  set isRecording(on: boolean) {
+    if (this.#recorder !== undefined) this.#recorder.paused = !on;
+    else if (on)
+      throw new SpinnError("ERR_SPINN_STATE", "the simulated machine has no file to record into", {
+        hint: "name one when it is started: record, spinn simulate --record FILE",
+      });
   }
 
   /**
-   * Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM waits for an image. Boards that keep their supply run on,
-   * without the chips that are gone; without its first board the machine has no root, and all of it is unbooted. Default: all boards.
+   * Switches the supply of boards, as their BMP does. Off: silence. On: the boot ROM of the board waits for an image. Boards that keep their
+   * supply run on, without the chips that are gone, which their tables still know. Default: all boards.
    */
-  setPower(on: boolean, boards: readonly number[] = this.boards.map((_, index) => index)): void {
-    this.#silence(boards, (board) => {
+  setPower(on: boolean, boards: readonly number[] = this.#allBoards()): void {
+    this.#restart(boards, (board) => {
       board.powered = on;
     });
   }
 
   /** Holds the chips of boards in reset (silence), or lets them go (unbooted). */
   holdReset(held: boolean, boards: readonly number[]): void {
-    this.#silence(boards, (board) => {
+    this.#restart(boards, (board) => {
       board.held = held;
     });
   }
 
-  /** Presses the reset button: the machine is unbooted. */
-  reset(): void {
-    this.#unboot();
+  /** Presses the reset button of boards: they are unbooted. Default: all. */
+  reset(boards: readonly number[] = this.#allBoards()): void {
+    this.#restart(boards, () => undefined);
   }
 
   /** Ends everything: sockets, timers, programs. May be called again. */
@@ -221,124 +274,108 @@ export class SimulatedMachine implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    this.#system?.close();
+    for (const system of this.#systems.keys()) system.close();
     this.clock.close();
     if (!this.#isReady) this.#rejectReady(new SpinnError("ERR_SPINN_CLOSED", "the simulated machine was closed before it was booted"));
-    await Promise.all([...this.boards.map((board) => board.close()), ...this.bmps.map((bmp) => bmp.close()), this.#bootPort?.close()]);
+    await Promise.all([...this.boards.map((board) => board.close()), ...this.bmps.map((bmp) => bmp.close())]);
     this.#recorder?.close();
   }
 
-  async #openBoot(port: number): Promise<void> {
-    const first = this.boards[0]!;
-    this.#bootPort = await Port.open(
-      first.address.host,
-      port,
-      (bytes, address, from) => {
-        this.bootCounters.received += 1;
-        this.bootCounters.receivedBytes += bytes.length;
-        this.#recorder?.write(bytes, address, from, first.address.host, this.#bootPort!.port);
-        this.#bootDatagram(bytes);
-      },
-      () => {
-        this.bootCounters.dropped.sendFailed += 1;
-      },
+  #allBoards(): number[] {
+    return this.boards.map((_, index) => index);
+  }
+
+  /** A ROM has started an image: silence, then answers from 255,255, then a machine of all boards that waited. */
+  #start(root: Board, image: Uint8Array): void {
+    const waiting = this.boards.filter((board) => board.boot.isWaiting);
+    const assembly = assemble(
+      this.geometry,
+      root.home,
+      waiting.map(({ home }) => home),
     );
-  }
-
-  #bootDatagram(bytes: Buffer): void {
-    if (!this.boards[0]!.powered || this.boards[0]!.held) this.bootCounters.dropped.unpowered += 1;
-    else if (this.#rom === undefined) this.bootCounters.dropped.nobodyListens += 1;
-    else {
-      const image = this.#rom.receive(bytes);
-      if (image !== undefined) this.#start(image);
+    const start = {};
+    for (const board of this.#boardsOf(assembly)) {
+      board.boot.stop();
+      this.#starting.set(board, start);
     }
-  }
-
-  /** The ROM has started an image: silence, then answers from 255,255, then a machine. */
-  #start(image: Uint8Array): void {
-    this.#rom = undefined;
     const scale = this.#options.timeScale ?? 1;
     const version = firmwareOfImage(image);
     if (version !== undefined) this.#firmware = firmware(version, this.#options.maskErrors);
+    const running = this.#firmware;
     const values =
       image.length >= BOOT_SV_OFFSET + BOOT_SV_SIZE ? image.subarray(BOOT_SV_OFFSET, BOOT_SV_OFFSET + BOOT_SV_SIZE) : undefined;
     this.clock.after(SILENT_MS * scale, () => {
-      if (this.#rom !== undefined) return;
-      const system = this.#boot(this.#firmware, values);
+      const still = this.#boardsOf(assembly).filter((board) => this.#starting.get(board) === start);
+      for (const board of still) this.#starting.delete(board);
+      if (!still.includes(root)) {
+        // Nobody has sent them the image: their ROMs wait on.
+        for (const board of still) this.#wait(board);
+        return;
+      }
+      const homes = still.map(({ home }) => home);
+      const system = this.#boot(assemble(this.geometry, root.home, homes), running, values);
       this.clock.after(NETINIT_MS * scale, () => {
-        if (this.#system === system) this.#becomeReady(system);
+        if (this.#systems.has(system)) this.#becomeReady(system);
       });
     });
   }
 
-  #boot(version: Firmware, values: Uint8Array | undefined): System {
-    // Boards without supply are not there; the image spreads over the others.
-    const absent = this.boards.filter((board) => !board.powered || board.held).flatMap((board) => this.geometry.chipsOnBoard(board.chip));
-    const dead = { ...this.#options.dead, chips: [...(this.#options.dead?.chips ?? []), ...absent] };
-    const network = new MachineNetwork(this.geometry, dead, version.countsBoards);
-    const system = new System({
-      network,
+  #boot(assembly: Assembly, version: Firmware, values: Uint8Array | undefined): System {
+    const system = bringUp({
+      whole: this.geometry,
+      assembly,
+      boards: this.boards,
       firmware: version,
-      startValues: values ?? startValues(this.geometry.board, Math.floor(Date.now() / 1000)),
+      startValues: values,
       clock: this.clock,
-      bootTime: this.clock.now(),
-      programs: this.#options.programs ?? {},
-      addresses: this.boards.map((board) => octets(board.address.host)),
-      timeScale: this.#options.timeScale ?? 1,
+      options: this.#options,
+      dead: [this.#options.dead ?? {}, this.#checked.dead],
     });
-    new Scamp(system, monitorCommands, (reason) => {
-      this.boards[0]!.counters.dropped[reason] += 1;
-    });
-    const multicast = new Multicast(system, deliverPacket);
-    system.multicast = (chip, key, payload) => multicast.send(chip, key, payload);
-    const byChip = new Map(this.boards.map((board) => [(board.chip.x << 8) | board.chip.y, board]));
-    system.transmit = (chip, bytes) => byChip.get((chip.x << 8) | chip.y)?.transmit(bytes);
-    system.board = (chip) => byChip.get((chip.x << 8) | chip.y);
-    this.#system = system;
-    this.#rom = undefined;
-    for (const board of this.boards) board.attach(board.powered && network.hasChip(board.chip.x, board.chip.y) ? system : undefined);
+    this.#systems.set(system, assembly);
     return system;
   }
 
   #becomeReady(system: System): void {
     system.up = true;
-    this.#crashCores();
+    breakParts(this.geometry, system, this.#systems.get(system)!.place, this.#checked);
     this.#isReady = true;
     this.#resolveReady();
   }
 
-  #unboot(): void {
-    this.#system?.close();
-    this.#system = undefined;
-    for (const board of this.boards) board.attach(undefined);
-    this.#rom = new BootRom();
-    this.#sayHello(this.#rom);
-    if (this.#isReady) this.#newReady();
-  }
-
-  /** The ROM tells the network that it waits, as long as it does. */
-  #sayHello(rom: BootRom): void {
-    const to = this.#options.helloTo;
-    if (to === undefined || this.#rom !== rom) return;
-    if (this.boards[0]!.powered) {
-      this.bootCounters.sent += 1;
-      this.#bootPort?.send(BOOT_HELLO, to.port, to.host);
-    }
-    this.clock.after(HELLO_MS * (this.#options.timeScale ?? 1), () => this.#sayHello(rom));
-  }
-
   /** Boards lose their state: all, or some while the others run on. */
-  #silence(boards: readonly number[], change: (board: Board) => void): void {
-    const own = boards.flatMap((index) => this.boards[index] ?? []);
-    for (const board of own) change(board);
-    if (own.includes(this.boards[0]!)) {
-      this.#unboot();
-      return;
-    }
+  #restart(boards: readonly number[], change: (board: Board) => void): void {
+    checkBoards("the simulated machine", boards, this.boards.length);
+    const own = boards.map((index) => this.boards[index]!);
     for (const board of own) {
-      board.attach(undefined);
-      for (const { x, y } of this.geometry.chipsOnBoard(board.chip)) this.#system?.chip(x, y)?.die();
+      change(board);
+      this.#starting.delete(board);
+      board.boot.stop();
+      this.#leave(board);
     }
+    // After all have lost their state: a ROM's hello must not speak for a board that is about to go.
+    for (const board of own) this.#wait(board);
+    if (this.#isReady && ![...this.#systems.keys()].some(({ up }) => up)) this.#newReady();
+  }
+
+  /** The ROM of a board waits for an image, if the board can run at all. */
+  #wait(board: Board): void {
+    const gone = [this.#options.dead, this.#checked.dead].some((dead) => dead?.chips?.some((chip) => isSame(chip, board.home)));
+    if (board.powered && !board.held && !gone) board.boot.wait();
+  }
+
+  #leave(board: Board): void {
+    const { system, chip } = board;
+    if (system === undefined) return;
+    board.attach(undefined);
+    if (this.boards.some((other) => other.system === system)) system.lose(system.network.geometry.chipsOnBoard(chip));
+    else {
+      system.close();
+      this.#systems.delete(system);
+    }
+  }
+
+  #boardsOf(assembly: Assembly): Board[] {
+    return this.boards.filter(({ home }) => assembly.boards.some((ethernet) => isSame(ethernet, home)));
   }
 
   #newReady(): void {
@@ -351,27 +388,28 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#ready.catch(() => undefined);
   }
 
-  #countDown(): void {
+  /** Requests are counted only while somebody wants to know. */
+  #watchRequests(): void {
+    const wanted = this.#rebootIn !== undefined || this.#timeline?.counts === true;
+    for (const [index, board] of this.boards.entries()) board.onRequest = wanted ? () => this.#onRequest(index) : undefined;
+  }
+
+  #onRequest(board: number): void {
+    this.#timeline?.request();
     if (this.#rebootIn === undefined) return;
     this.#rebootIn -= 1;
     if (this.#rebootIn > 0) return;
     this.#rebootIn = undefined;
-    this.#unboot();
+    this.#watchRequests();
+    this.reset([board]);
   }
 
-  #crashCores(): void {
-    if (this.#system === undefined) return;
-    for (const { x, y, p } of this.#faults.crashedCores) this.#system.chip(x, y)?.cores[p]?.crash(DATA_ABORT);
+  #happen({ step, index }: CheckedStep): void {
+    const boards = step.boards ?? this.#allBoards();
+    if (step.seed !== undefined) this.reseed(step.seed);
+    if (step.faults !== undefined) this.setFaults(step.faults);
+    if (step.power !== undefined) this.setPower(step.power === true || step.power === "on", boards);
+    if (step.reset === true) this.reset(boards);
+    this.#options.onStep?.(step, index);
   }
 }
-
-const BOOT_HELLO = encodeBoot({
-  version: BOOT_VERSION,
-  opcode: BootOpcode.HELLO,
-  operand1: 0x02010000,
-  operand2: 0,
-  operand3: 0x43505453,
-  data: new Uint8Array(),
-});
-
-const DATA_ABORT = 5;

@@ -1,5 +1,5 @@
 import { SpinnError } from "../errors.js";
-import { type ChipCoordinates, formatChip, type Link, NO_ROUTE } from "../machine/index.js";
+import { type ChipCoordinates, formatChip, isLink, type Link, NO_ROUTE } from "../machine/index.js";
 import { Chip, type ChipWorld } from "./chip.js";
 import type { Clock } from "./clock.js";
 import type { Programs } from "./core-program.js";
@@ -36,6 +36,10 @@ export class System implements ChipWorld {
   readonly chips: readonly Chip[];
   /** `false` while the network between the chips is not up yet: no routes, no positions. */
   up = false;
+  /** Links that have failed since boot, `linkKey`; tables still lead over them. Bounded by the links of the machine. */
+  cut: ReadonlySet<number> = new Set();
+  /** Parts have gone since boot: messages have to look for their way. */
+  isDamaged = false;
   /** The flood fill under way. */
   flood: FloodFill | undefined;
   /** Next number SC&MP gives to a nearest-neighbour packet. */
@@ -87,7 +91,21 @@ export class System implements ChipWorld {
     if (((chip.links >>> link) & 1) === 0) return undefined;
     const to = this.network.neighbour(chip.x, chip.y, link);
     const neighbour = to === undefined ? undefined : this.chip(to.x, to.y);
+    if (this.cut.size > 0 && this.cut.has(linkKey(chip, link))) return undefined;
     return neighbour?.unpowered === true ? undefined : neighbour;
+  }
+
+  /** Whether a message finds its way from chip to chip, as their P2P tables lead it, which know nothing of what went since boot. */
+  reaches(from: Chip, to: Chip): boolean {
+    if (!this.isDamaged) return true;
+    let at: Chip | undefined = from;
+    // Tables that lead in circles are possible: anybody can write them.
+    for (let hops = 0; at !== undefined && hops <= this.chips.length; hops += 1) {
+      if (at === to) return true;
+      const link = at.router.p2p.route(to.x, to.y);
+      at = isLink(link) ? this.neighbour(at, link) : undefined;
+    }
+    return false;
   }
 
   nearestEthernet(chip: Chip): ChipCoordinates {
@@ -99,8 +117,19 @@ export class System implements ChipWorld {
     return this.network.tree(this.network.root)[this.network.index(chip.x, chip.y)] ?? NO_ROUTE;
   }
 
+  /** Chips lose their supply while the others run on. */
+  lose(chips: readonly ChipCoordinates[]): void {
+    this.isDamaged = true;
+    for (const { x, y } of chips) this.chip(x, y)?.die();
+  }
+
   /** Ends every program. */
   close(): void {
     for (const chip of this.chips) if (chip.touched) for (const core of chip.cores) core.endProgram();
   }
+}
+
+/** A number for one direction of a link. */
+export function linkKey({ x, y }: ChipCoordinates, link: Link): number {
+  return (((x << 8) | y) << 3) | link;
 }

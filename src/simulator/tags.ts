@@ -5,6 +5,8 @@ export const TagFlag = { IN_USE: 0x8000, TRANSIENT: 0x4000, ARP: 0x2000, USE_SEN
 
 export const FIXED_TAGS = 8;
 export const TAG_COUNT = 16;
+/** Tags lent to requests until their reply leaves. */
+export const TRANSIENT_TAGS = TAG_COUNT - FIXED_TAGS;
 export const TAG_ENTRY_SIZE = 32;
 const TICK_MS = 10;
 
@@ -36,15 +38,17 @@ export class Tags {
   }));
   /** Code of the time after which a lent tag is taken back: 2^(code-1) ticks of 10 ms. */
   transientCode = 9;
+  /** How many tags are lent at most; fewer than the firmware has is a fault. */
+  transientCount = TRANSIENT_TAGS;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Lends a transient tag to a request; `undefined` when all eight are out. */
+  /** Lends a transient tag to a request; `undefined` when all are out. */
   lend(ip: string, port: number): number | undefined {
-    for (let index = FIXED_TAGS; index < TAG_COUNT; index += 1) {
+    for (let index = FIXED_TAGS; index < FIXED_TAGS + this.transientCount; index += 1) {
       const tag = this.entries[index]!;
       if (this.#isFree(tag)) {
         tag.flags = TagFlag.IN_USE | TagFlag.TRANSIENT;

@@ -16,6 +16,7 @@ import {
 } from "../../src/bringup/index.js";
 import { SpinnError } from "../../src/errors.js";
 import { applicationImage } from "../transceiver/application-image.js";
+import { bootImage, failure } from "./bench.js";
 import { FakeBoard } from "./fake-devices.js";
 
 const SCRIPT = `
@@ -50,27 +51,12 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-function bootImage(): Uint8Array {
-  const image = new Uint8Array(1024);
-  image.set(new TextEncoder().encode("SC&MP/SpiNNaker\0" + "4.0.0\0"), 600);
-  return image;
-}
-
 async function run(options: BringupOptions = {}, script?: Script): Promise<BringupReport> {
   const given = { devices: board.devices, outputFolder: folder, onProgress: (event: BringupEvent) => events.push(event) };
   return runBringup(script ?? (await loadScript(join(folder, "night.yaml"))), { ...given, ...options });
 }
 
 const object = (...steps: BringupStep[]): Script => bringup({ board: { host: "10.0.0.1", bmp: "10.0.0.0" }, steps }, { folder });
-
-async function failure(promise: Promise<unknown>): Promise<SpinnError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof SpinnError) return error;
-  throw new Error(`expected a SpinnError, got ${String(error)}`);
-}
 
 const lastReport = (): BringupReport => {
   const last = events.at(-1);
@@ -113,10 +99,11 @@ describe("a run", () => {
 
   it("tells what happens as it happens", async () => {
     const report = await run();
-    expect(events[0]).toEqual({ type: "start", script: "nightly", steps: 11, skipped: 0 });
+    expect(events[0]).toEqual({ type: "start", board: "10.0.0.1", script: "nightly", steps: 11, skipped: 0 });
     expect(events.filter(({ type }) => type === "step-start").length).toBe(11);
     expect(events).toContainEqual({
       type: "step-progress",
+      board: "10.0.0.1",
       step: 2,
       progress: { what: "boot", done: 1, total: 1, unit: "packets" },
     });
@@ -156,7 +143,7 @@ describe("before the first packet", () => {
     const script = bringup({ steps: [{ power: "on" }, { start: null }, { "check-version": { scamp: 4, bmp: 2 } }] });
     const error = await failure(run({}, script));
     expect(error.message.split("\n")).toEqual([
-      'script: steps[0].power: "power on for board 0" needs the address of the BMP',
+      'script: steps[0].power: "power on" needs the address of the BMP',
       'script: steps[1].start: "start the application" needs the address of the board',
       'script: steps[2].check-version: "check versions" needs the address of the board',
       'script: steps[2].check-version: "check versions" needs the address of the BMP',

@@ -155,9 +155,42 @@ describe("variables", () => {
     );
   });
 
+  it("are refused when the script knows nothing of them, unless they belong to the board", () => {
+    const yaml = `variables: { cores: "0,0,1", pause: 1s }\nsteps:\n  - sleep: ${v("pause")}\n`;
+    const refused = (variables: Record<string, string>): SpinnError => {
+      try {
+        parseScript(yaml, { variables, name: "t.yaml" });
+      } catch (error) {
+        if (error instanceof SpinnError) return error;
+      }
+      throw new Error("taken");
+    };
+    const near = refused({ corez: "1" });
+    expect([near.code, near.message]).toEqual(["ERR_SPINN_ARGUMENT", 't.yaml has no variable "corez"']);
+    expect(near.hint).toBe('did you mean "cores"? its variables are cores, pause');
+    expect(refused({ nonsense: "1" }).hint).toBe("its variables are cores, pause");
+    const lenient = parseScript(yaml, { boardVariables: { pause: "2s", "board.name": "b1", other: 1 } });
+    expect(lenient.steps[0]!.values).toEqual({ time: 2000 });
+    const given = parseScript(yaml, { variables: { pause: "3s" }, boardVariables: { pause: "2s" } });
+    expect(given.steps[0]!.values).toEqual({ time: 3000 });
+    expect(refusal(() => parseScript("variables: { board.name: x }\nsteps: [stop]"))[0]).toMatch(/"board\.name": names that begin/);
+  });
+
+  it("tell of the board, the script's own or the run's", () => {
+    const yaml = (head: string): string => `${head}\nsteps:\n  - sleep: 1ms\n    name: at ${v("board.name")}, slot ${v("board.slot")}\n`;
+    const own = parseScript(yaml(`variables: { h: spin }\nboard: { host: '${v("h")}', slot: 3 }`));
+    expect(own.steps[0]!.words).toBe("at spin, slot 3");
+    const told = parseScript(yaml("board: spin"), { boardVariables: { "board.name": "b7", "board.slot": 7 } });
+    expect(told.steps[0]!.words).toBe("at b7, slot 7");
+    expect(refusal(() => parseScript(yaml("app: 31"), { name: "t" }))[0]).toBe(
+      't:4:11: "board.name" is known only when the run is told its board',
+    );
+    expect(refusal(() => parseScript(yaml("board: spin"), { name: "t" }))[0]).toMatch(/unknown variable "board\.slot"/);
+  });
+
   it("are not searched again, nor found where no object member was meant", () => {
     expect(refusal(() => parseScript(`steps:\n  - sleep: ${v("constructor")}\n`))[0]).toMatch(/unknown variable "constructor"/);
-    const script = parseScript(`name: a ${v("a")} b\nsteps: [stop]`, { variables: { a: v("b"), b: "c" } });
+    const script = parseScript(`variables: { b: c }\nname: a ${v("a")} b\nsteps: [stop]`, { variables: { a: v("b") } });
     expect(script.name).toBe(`a ${v("b")} b`);
   });
 });

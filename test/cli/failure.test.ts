@@ -104,8 +104,29 @@ describe("inventory", () => {
     expect(checkInventory({}).boards.size).toBe(0);
   });
 
+  it("slots, variables, groups of names and patterns", () => {
+    const boards = {
+      "r-0": { host: "a", bmp: "m", slot: 0, variables: { cores: "0,0,1", n: 2, on: true } },
+      "r-1": { host: "b", bmp: "m", slot: 1 },
+      "r.1": "c",
+    };
+    const inventory = checkInventory({ boards, groups: { rack: ["r-*", "r-1"], one: "r.1" } });
+    expect(inventory.boards.get("r-0")).toEqual({ host: "a", bmp: "m", slot: 0, variables: { cores: "0,0,1", n: 2, on: true } });
+    expect([...inventory.groups]).toEqual([
+      ["rack", ["r-0", "r-1"]],
+      ["one", ["r.1"]],
+    ]);
+  });
+
   it.each([
     [[], /must be a mapping/],
+    [{ boards: { a: { host: "h", slot: 24 } } }, /slot must be 0 to 23/],
+    [{ boards: { a: { host: "h", variables: [] } } }, /variables must be a mapping/],
+    [{ boards: { a: { host: "h", variables: { b: {} } } } }, /variable "b" must be a plain value/],
+    [{ boards: { a: "h" }, groups: { a: ["a"] } }, /"a" is a board and a group/],
+    [{ boards: { rack: "h" }, groups: { g: ["rakc"] } }, /group "g": there is no board "rakc"; did you mean "rack"/],
+    [{ groups: { g: [1] } }, /group "g" must be a list of boards/],
+    [{ groups: [] }, /groups must be a mapping/],
     [null, /must be a mapping/],
     [{ board: {} }, /unknown member "board"; did you mean "boards"/],
     [{ boards: { a: {} } }, /board "a" has no host/],

@@ -26,6 +26,7 @@ describe("the line of a person who watches", () => {
       empty: 4096,
       droppedEvents: 0,
       malformed: 0,
+      pauses: 0,
       sources: [
         { ...source, lastStep: 5 },
         { ...source, lastStep: 9 },
@@ -34,6 +35,9 @@ describe("the line of a person who watches", () => {
     expect(eventLine({ taken: 12_345, perSecond: 999.6, stats: seen })).toBe("12.3k events  step 9  1.00k/s  buffer 0%, none dropped here");
     expect(eventLine({ taken: 1, perSecond: 0.25, stats: { ...seen, sources: [], droppedEvents: 64, malformed: 1 } })).toBe(
       "1 events  0.3/s  buffer 0%, 64 dropped here, 1 malformed",
+    );
+    expect(eventLine({ taken: 1, perSecond: 0.25, stats: { ...seen, sources: [], pauses: 2 } })).toMatch(
+      /buffer 0%, 2 pauses, none dropped here$/,
     );
   });
 });

@@ -47,7 +47,7 @@ it("the bash completion is a script that offers verbs, actions and options", asy
     const script = `source ${folder.file("spinn.bash")}; COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _spinn; echo "\${COMPREPLY[@]}"`;
     return (await promisify(execFile)("bash", ["-c", script])).stdout.trim().split(" ");
   };
-  expect(await ask("spinn", "re")).toEqual(["registers", "read", "restore", "reset", "resume"]);
+  expect(await ask("spinn", "re")).toEqual(["replay", "registers", "read", "restore", "reset", "resume"]);
   expect(await ask("spinn", "power", "o")).toEqual(expect.arrayContaining(["on", "off"]));
   expect(await ask("spinn", "read", "--ou")).toEqual(["--output"]);
 });

@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { EventFrame, FrameFileReader, IMDServer } from "../../src/services/stream/index.js";
+import { EIEIOConnection } from "../../src/connections/index.js";
+import { EventFrame, FrameFileReader, IMDServer, NotificationSender } from "../../src/services/stream/index.js";
 import { collect, command, jsonOf, type Run, SilentBoard, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
 
 /** Another block for each run, so that two of them on one computer do not meet. */
@@ -148,6 +149,96 @@ describe("live events of a simulated board", () => {
   });
 });
 
+describe("live events of a machine of three boards", () => {
+  /** Addresses of three digits, so that the ones in the database can be put in their place. */
+  const block = `127.79.${100 + (process.ppid % 100)}`;
+  const notify = `${block}.99:${LISTEN}`;
+  let machine: Simulated;
+  let database: string;
+  beforeAll(async () => {
+    machine = await Simulated.start(["--board", "triads:1x1", "--host", `${block}.1`, "--cores", "live", "--time-scale", "0.02"]);
+    const load = await spinn(["load", "fixtures/apps/hello.aplx", "0,0,1", "4,8,1", "4,8,2", "--host", `${block}.1`]);
+    expect(load).toMatchObject({ status: 0 });
+    database = folder.file("run.sqlite3");
+    const fixture = (await readFile("fixtures/tool-chain/7.sqlite3")).toString("latin1").replaceAll("127.79.200", block);
+    await writeFile(database, fixture, "latin1");
+  }, 60_000);
+  afterAll(async () => {
+    expect(await machine.stop()).toBe(0);
+  });
+
+  it.each([
+    ["named one by one", ["--host", `${block}.1`, "--host", `${block}.2`]],
+    ["found by one of them", ["--host", `${block}.2`, "--all-boards"]],
+  ])("boards %s: each has its own tag", async (_, boards) => {
+    const run = await spinn(["stream", "events", ...boards, "--for", "1s", "--out", folder.file("boards.frames"), "--force", "--json"]);
+    expect(run.status).toBe(0);
+    const { boards: sources } = jsonOf(run) as { boards: { address: string; events: number }[] };
+    expect(sources.map(({ address }) => address).sort()).toEqual([`${block}.1`, `${block}.2`]);
+    for (const { events: count } of sources) expect(count).toBeGreaterThan(0);
+  });
+
+  it("stands in for the tool chain's live connection", async () => {
+    const words = ["stream", "events", "--notify", notify, "--runs", "1", "--label", "exc", "--ndjson"];
+    const { child, stdout, stderr } = await startUntil(words, /waiting for the tool chain/);
+    await using socket = await EIEIOConnection.open();
+    const [host, port] = notify.split(":");
+    const chain = new NotificationSender(socket, { host: host!, port: Number(port) });
+    const refused = chain.announceDatabase("package.json", { timeoutMs: 300 });
+    await expect(refused).rejects.toMatchObject({ code: "ERR_SPINN_TIMEOUT" });
+    await expect.poll(stderr).toMatch(/the tool chain was not answered: package\.json is no SQLite database/);
+    await chain.announceDatabase(database, { timeoutMs: 10_000 });
+    await chain.start();
+    await expect.poll(() => stdout().split("\n").length, { timeout: 10_000 }).toBeGreaterThan(400);
+    await chain.pause();
+    const [status] = (await once(child, "close")) as [number];
+    expect(status).toBe(0);
+    expect(stderr()).toMatch(/run\.sqlite3: exc through tag 1 of \S+\.1, tag 1 of \S+\.2\nrun 1 started\nrun 1 paused\n/);
+    const found = linesOf({ status, stdout: stdout(), stderr: "" });
+    const result = found.pop();
+    expect(result).toMatchObject({ schema: "spinn.stream", end: "source", database, databases: 2, starts: 1, pauses: 1, failed: 1 });
+    // One population on two boards, one of which has another population too.
+    expect(new Set(found.map(({ label }) => label))).toEqual(new Set(["exc"]));
+    expect(new Set(found.map(({ source }) => source))).toEqual(new Set([`${block}.1`, `${block}.2`]));
+    expect(found.every(({ atom, source }) => Number(atom) >= 100 === (source === `${block}.2`))).toBe(true);
+  });
+
+  it("events in: by a core, by a reverse tag, from words, a file and stdin", async () => {
+    const host = ["--host", `${block}.2`];
+    const { child, stdout } = await startUntil(["stream", "events", ...host, "--keys", "sent=0+2000"], /listening/);
+    const words = await spinn(["stream", "send", "0x11", "18", "--core", "4,8,1", ...host]);
+    expect(words).toMatchObject({ status: 0, stderr: "" });
+    expect(words.stdout).toMatch(/^2 events in 1 message to core 4,8,1 of /);
+    const file = folder.file("in.ndjson");
+    await writeFile(file, '100\n{"key": 101, "payload": 5}\n\n{"schema":"spinn.stream.event","key":102,"label":"x"}');
+    const read = await spinn(["stream", "send", "--in", file, "--wide", "--core", "4,8,1", "--json", ...host]);
+    expect(jsonOf(read)).toMatchObject({ schema: "spinn.stream", source: "send", events: 3, messages: 3 });
+    expect((await spinn(["tags", "reverse", "3", LISTEN, "4,8,1", "--on", "4,8", "--host", `${block}.1`])).status).toBe(0);
+    const reverse = start(["stream", "send", "--in", "-", "--reverse", LISTEN, "--rate", "2000", ...host], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    reverse.stdin!.end(Array.from({ length: 300 }, (_, i) => `${1000 + i}\n`).join(""));
+    expect(await once(reverse, "close")).toEqual([0, null]);
+    const keys = (): number[] =>
+      stdout()
+        .split("\n")
+        .filter((line) => line.includes('"label":"sent"'))
+        .map((line) => (JSON.parse(line) as { key: number }).key);
+    await expect.poll(() => keys().length, { timeout: 10_000 }).toBe(305);
+    expect(keys()).toEqual([0x11, 18, 100, 101, 102, ...Array.from({ length: 300 }, (_, i) => 1000 + i)]);
+    child.kill("SIGINT");
+    await once(child, "close");
+  });
+
+  it("a line that is no event ends it, with its number", async () => {
+    const file = folder.file("bad.ndjson");
+    await writeFile(file, "1\n2\n-3\n");
+    const run = await spinn(["stream", "send", "--in", file, "--core", "4,8,1", "--host", `${block}.2`]);
+    expect(run).toMatchObject({ status: 2, stdout: "" });
+    expect(run.stderr).toMatch(/line 3 of .*bad\.ndjson has no key from 0 to 0xffffffff/);
+  });
+});
+
 it("a board that does not answer is status 3", async () => {
   await using _silent = await SilentBoard.listen(`${BLOCK}.9`);
   const run = await spinn(["stream", "events", "--host", `${BLOCK}.9`, "--timeout", "300ms"]);
@@ -244,7 +335,7 @@ describe("frames over IMD", () => {
 });
 
 it.each([
-  [["frames"], /there is no "frames".*\n.*known are imd and events/],
+  [["frames"], /there is no "frames".*\n.*known are imd, events and send/],
   [["event"], /did you mean events/],
   [["imd"], /where the simulation listens is missing/],
   [["imd", `${BLOCK}.3`], /"127\.79\.\d+\.3" is no HOST:PORT/],
@@ -256,7 +347,22 @@ it.each([
   [["events", "--host", HOST, "--keys", "a"], /names no keys/],
   [["events", "--host", HOST, "--keys", "a=0+10", "--keys", "b=9+1"], /the keys of a and b overlap/],
   [["events", "--host", HOST, "--for", "1000h"], /too long/],
-  [["events", "--host", HOST, "--out", "/nonexistent/x"], /cannot be written/],
+  [["events", "--host", HOST, "--out", "fixtures/no-such-folder/x"], /cannot be written/],
+  [["events", "--host", HOST, "--notify"], /--host says what the tool chain's database says/],
+  [["events", "--notify", "--all-boards"], /--all-boards says what/],
+  [["events", "--notify", "a:b:c"], /is no port/],
+  [["events", "--host", HOST, "--label", "exc"], /--label goes with --notify/],
+  [["events", "--host", HOST, "--runs", "1"], /--runs goes with --notify/],
+  [["events", "--host", HOST, "--host", `${BLOCK}.2`, "--all-boards"], /name one with --host/],
+  [["events", "--host", HOST, "--core", "0,0,1"], /--core is an option of spinn stream send/],
+  [["send", "--host", HOST, "--core", "0,0,1"], /there is nothing to send/],
+  [["send", "1", "--host", HOST], /where the events go is missing/],
+  [["send", "1", "--host", HOST, "--core", "0,0,1", "--reverse", "5"], /both say where/],
+  [["send", "1", "--host", HOST, "--core", "0,0"], /is a chip/],
+  [["send", "x", "--host", HOST, "--core", "0,0,1"], /key/],
+  [["send", "1", "--host", HOST, "--core", "0,0,1", "--in", "-"], /and a file of them/],
+  [["send", "1", "--host", HOST, "--core", "0,0,1", "--out", "x"], /--out is no option of spinn stream send/],
+  [["send", "65536", "--host", HOST, "--core", "0,0,1"], /key must be/],
 ])("stream %j is refused before anything is sent", async (words, message) => {
   const run = await command(["stream", ...words]);
   expect(run).toMatchObject({ status: 2, stdout: "" });

@@ -16,6 +16,7 @@ import {
   parseCore,
   parseCoreState,
   parseCores,
+  parseLink,
   parseSignal,
   RUN_TIME_ERRORS,
   runTimeError,
@@ -36,6 +37,11 @@ describe("chips and cores as text", () => {
     expect(parseCores("1,2,3-5").map((core) => core.p)).toEqual([3, 4, 5]);
     expect(parseCores("0,0,9+1-2+2")).toEqual([1, 2, 9].map((p) => ({ x: 0, y: 0, p })));
     expect(coresOfMask(coreMask([17, 1]))).toEqual([1, 17]);
+  });
+
+  it("links name their chip and a direction", () => {
+    expect(parseLink("1,2:north-east")).toEqual({ x: 1, y: 2, link: 1 });
+    for (const text of ["1,2", "1,2:up", "1:east", ":east", ""]) expect(() => parseLink(text)).toThrow(argumentError);
   });
 
   it.each(["", "1", "1,2,3", "a,b", "1,256", "-1,0", "1.5,0"])("refuse %j as a chip", (text) => {

@@ -90,3 +90,32 @@ it("one BMP passes orders on to the others of its frame", async () => {
   expect(machine.boards[0]!.powered).toBe(true);
   expect((await client.ask({ command: 0, p: 7 })).returnCode).toBe(0x87);
 });
+
+describe("the firmware of a BMP", () => {
+  it("has a boot block and two code blocks that check", async () => {
+    await using machine = await SimulatedMachine.start({ board: "spin5", port: 0 });
+    await using client = await TestClient.open(machine.bmps[0]!.address);
+    const boot = await client.read(0, 32);
+    let sum = 0;
+    for (let at = 0; at < 32; at += 4) sum = (sum + word(boot, at)) >>> 0;
+    expect([sum, word(boot, 24)]).toEqual([0, 0x020102]);
+    for (const base of [0x10000, 0x20000]) {
+      const block = await client.read(base, 260);
+      expect([word(block, 4 * 54), word(block, 4 * 55)]).toEqual([0x020102, 256]);
+      expect(~word(block, 256) >>> 0).toBe(crc32(block.subarray(0, 256)));
+    }
+  });
+
+  it("copies its flash, stands still, and switches its board on when the watchdog has reset it", async () => {
+    await using machine = await SimulatedMachine.start({ board: "spin5", port: 0, timeScale: 0.01 });
+    const bmp = machine.bmps[0]!;
+    await using client = await TestClient.open(bmp.address);
+    client.send(client.request({ command: 49, arg1: 0x70000, arg2: 0x10000, arg3: 512 }));
+    await until(() => bmp.controller.isStuck);
+    client.send(client.request({ command: 0 }));
+    await until(() => bmp.counters.dropped.nobodyListens === 1);
+    await until(() => machine.boards[0]!.boot.isWaiting);
+    expect((await client.ask({ command: 0 })).returnCode).toBe(0x80);
+    expect(await client.read(0x70000, 256)).toEqual(await client.read(0x10000, 256));
+  });
+});

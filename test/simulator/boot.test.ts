@@ -1,26 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SimulatedMachine } from "../../src/simulator/index.js";
-import { bootBlock, bootControl, bootStart, encodeBoot } from "../../src/wire/index.js";
+import { bootControl, bootStart, encodeBoot } from "../../src/wire/index.js";
+import { blocks, bootImage } from "./boot-image.js";
 import { TestClient, until } from "./client.js";
-
-/** An image with start values at 384 and a version, otherwise nothing. */
-function bootImage(version: string): Uint8Array {
-  const image = new Uint8Array(3 * 1024 + 100);
-  const view = new DataView(image.buffer, 384);
-  view.setUint32(0x1c, 1_700_000_000, true);
-  view.setUint32(0x30, 1, true);
-  view.setUint8(0x2a, 100);
-  view.setUint8(0x40, 1);
-  view.setUint8(0x41, 7);
-  view.setUint16(0x24, 150, true);
-  view.setUint32(0x48, 1024, true);
-  view.setUint32(0x50, 16384, true);
-  view.setUint32(0x54, 8388608, true);
-  view.setUint32(0x58, 32768, true);
-  view.setUint8(0x65, 0x3f);
-  image.set(new TextEncoder().encode(`SC&MP/SpiNNaker\0${version}\0`), 2000);
-  return image;
-}
 
 describe("an unbooted board", () => {
   let machine: SimulatedMachine;
@@ -37,9 +19,6 @@ describe("an unbooted board", () => {
     await boot.close();
     await machine.close();
   });
-
-  const blocks = (image: Uint8Array): Uint8Array[] =>
-    Array.from({ length: Math.ceil(image.length / 1024) }, (_, i) => encodeBoot(bootBlock(i, image.subarray(1024 * i, 1024 * (i + 1)))));
 
   it("is silent, boots from blocks in any order, passes through 255,255 and takes values and version from the image", async () => {
     const image = bootImage("3.1.7");

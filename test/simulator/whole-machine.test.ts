@@ -6,7 +6,8 @@ import { MachineGeometry } from "../../src/machine/index.js";
 import { SimulatedMachine } from "../../src/simulator/index.js";
 import { MachineNetwork } from "../../src/simulator/network.js";
 import { fullTable, sparseTable } from "../../src/simulator/p2p.js";
-import { TestClient, until } from "./client.js";
+import { bootImage, sendImage } from "./boot-image.js";
+import { TestClient, until, word } from "./client.js";
 
 describe("a machine of three boards", () => {
   it("is one machine behind three addresses", async () => {
@@ -44,8 +45,92 @@ describe("a machine of three boards", () => {
     expect(machine.isReady).toBe(true);
     expect((await client.ask({ command: 0, x: 4, y: 8 })).returnCode).toBe(0x8b);
     expect((await client.ask({ command: 0, x: 8, y: 4 })).returnCode).toBe(0x80);
+    // The board that counts as 0,0 goes: the third runs on, with tables that still know the others.
     machine.setPower(false, [0]);
+    expect(machine.isReady).toBe(true);
+    await using third = await TestClient.open(machine.boards[2]!.address);
+    expect((await third.ask({ command: 0, x: 8, y: 4 })).returnCode).toBe(0x80);
+    expect((await third.ask({ command: 31, x: 9, y: 5 })).payload.length).toBe(38);
+    expect((await third.ask({ command: 0, x: 255, y: 255 })).returnCode).toBe(0x8b);
+    expect((await third.ask({ command: 0, x: 0, y: 0 })).returnCode).toBe(0x8b);
+    machine.setPower(false, [2]);
     expect(machine.isReady).toBe(false);
+  });
+
+  it("is booted through any of its boards, and counts from that one", async () => {
+    await using machine = await SimulatedMachine.start({
+      board: { triads: [1, 1] },
+      host: "127.77.4.1",
+      port: 0,
+      booted: false,
+      timeScale: 0,
+      dead: { chips: [{ x: 5, y: 9 }] },
+    });
+    expect(machine.boards.every(({ boot }) => boot.isWaiting)).toBe(true);
+    await sendImage(machine.boards[1]!.boot.address, bootImage("4.0.0"));
+    await machine.ready;
+    expect(machine.boards.map(({ chip }) => chip)).toEqual([
+      { x: 8, y: 4 },
+      { x: 0, y: 0 },
+      { x: 4, y: 8 },
+    ]);
+    await using second = await TestClient.open(machine.boards[1]!.address);
+    const version = await second.ask({ command: 0, x: 255, y: 255 });
+    expect([version.srcX, version.srcY, version.payload[3], version.payload[2]]).toEqual([0, 0, 0, 0]);
+    expect([...(await second.read(0xf5007ff0, 4, { x: 8, y: 4 }))]).toEqual([127, 77, 4, 1]);
+    expect((await second.ask({ command: 0, x: 1, y: 1 })).returnCode).toBe(0x87);
+    expect(machine.boards.some(({ boot }) => boot.isWaiting)).toBe(false);
+  });
+
+  it("boots a board again while the others run: it is a machine of its own", async () => {
+    await using machine = await SimulatedMachine.start({ board: { triads: [1, 1] }, host: "127.77.5.1", port: 0, timeScale: 0 });
+    machine.reset([1]);
+    const [first, second] = [machine.boards[0]!, machine.boards[1]!];
+    expect([first.isBooted, second.isBooted, second.boot.isWaiting]).toEqual([true, false, true]);
+    await sendImage(second.boot.address, bootImage("3.1.7"));
+    await until(() => second.isBooted);
+    await using one = await TestClient.open(first.address);
+    await using two = await TestClient.open(second.address);
+    expect([...(await two.read(0xf5007f02, 2))]).toEqual([8, 8]);
+    expect([...(await one.read(0xf5007f02, 2))]).toEqual([12, 12]);
+    expect((await two.ask({ command: 31, x: 4, y: 7 })).payload.length).toBe(36);
+    expect((await one.ask({ command: 0, x: 4, y: 8 })).returnCode).toBe(0x8b);
+    expect((await one.ask({ command: 0, x: 8, y: 4 })).returnCode).toBe(0x80);
+  });
+
+  it("loses the root while it boots, and the other boards wait again", async () => {
+    await using machine = await SimulatedMachine.start({
+      board: { triads: [1, 1] },
+      host: "127.77.6.1",
+      port: 0,
+      booted: false,
+      timeScale: 0.05,
+    });
+    await sendImage(machine.bootAddress, bootImage("4.0.0"));
+    await until(() => !machine.boards[2]!.boot.isWaiting);
+    machine.setPower(false, [0]);
+    await until(() => machine.boards[1]!.boot.isWaiting && machine.boards[2]!.boot.isWaiting);
+    expect(machine.boards[0]!.boot.isWaiting).toBe(false);
+    expect(machine.isReady).toBe(false);
+  });
+
+  it("counts as the firmware does: chips across the edge of the torus are not asked", async () => {
+    await using machine = await SimulatedMachine.start({ board: { triads: [1, 1] }, host: "127.77.7.1", port: 0, timeScale: 0 });
+    const idle = async (index: number): Promise<number> => {
+      const { address, chip } = machine.boards[index]!;
+      await using client = await TestClient.open(address);
+      return word((await client.ask({ command: 15, ...chip, arg1: 0, arg2: 15 })).payload);
+    };
+    const cores = (index: number, inside: (x: number, y: number) => boolean): number =>
+      machine.geometry
+        .chipsOnBoard(machine.boards[index]!.home)
+        .filter(({ x, y }) => inside(x, y))
+        .reduce((sum, { x, y }) => sum + machine.chip(x, y).coreCount - 1, 0);
+    expect(await idle(0)).toBe(cores(0, () => true));
+    // The second board reaches over the upper edge: y = 8..11, then 0..3.
+    expect(await idle(1)).toBe(cores(1, (_, y) => y >= 8));
+    expect(await idle(1)).toBeLessThan(cores(1, () => true));
+    expect(await idle(2)).toBe(cores(2, (x) => x >= 8));
   });
 
   it("records every datagram for Wireshark", async () => {
@@ -70,6 +155,39 @@ describe("a machine of three boards", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("a machine with open edges", () => {
+  it("is booted from its corner, or from another board, which then is the root at another place", async () => {
+    await using machine = await SimulatedMachine.start({
+      board: { open: [16, 16] },
+      host: "127.77.10.1",
+      port: 0,
+      booted: false,
+      timeScale: 0.02,
+    });
+    expect(machine.geometry.ethernetChips).toHaveLength(3);
+    await sendImage(machine.boards[2]!.boot.address, bootImage("4.0.0"));
+    await using third = await TestClient.open(machine.boards[2]!.address);
+    const places: number[][] = [];
+    while (!machine.isReady) {
+      third.send(third.request({ command: 0, x: 255, y: 255 }));
+      const reply = await third.next(20);
+      if (reply !== undefined && reply[10] === 0x80) places.push([reply[17]!, reply[16]!]);
+    }
+    expect(places[0]).toEqual([255, 255]);
+    // Fresh sockets: answers to the polling may still be on their way.
+    await using host = await TestClient.open(machine.boards[0]!.address);
+    await using root = await TestClient.open(machine.boards[2]!.address);
+    const version = await host.ask({ command: 0, x: 255, y: 255 });
+    expect([version.srcX, version.srcY]).toEqual([8, 4]);
+    expect([...(await host.read(0xf5007f02, 2))]).toEqual([16, 16]);
+    expect([...(await host.read(0xf5007f2e, 2))]).toEqual([4, 8]);
+    // The right edge is joined to nothing: chip 15,11 has no neighbour to the east.
+    expect((await root.ask({ command: 31, x: 9, y: 5 })).payload[1]! & 0x3f).toBe(0x3f);
+    expect((await root.ask({ command: 31, x: 15, y: 11 })).payload[1]! & 0x01).toBe(0);
+    await expect(SimulatedMachine.start({ board: { open: [16, 12] }, port: 0 })).rejects.toThrow(/open edges.*16 x 12/);
   });
 });
 
@@ -114,4 +232,9 @@ it("an unbooted board says hello to whom it is told to", async () => {
   expect((await host.next())?.toString("hex")).toBe("000100000041020100000000000043505453");
   expect(await host.next()).toBeDefined();
   await until(() => machine.bootCounters.sent >= 2);
+  // The ROM speaks to the host it has heard from, to nobody else: here to the same address, while the port stays.
+  const before = machine.bootCounters.sent;
+  await sendImage(machine.bootAddress, bootImage("4.0.0"));
+  await machine.ready;
+  expect(machine.bootCounters.sent - before).toBeLessThan(3);
 });

@@ -21,7 +21,7 @@ const option = (name, fallback) => {
 const ROWS = {
   10: { blocks: "tx", frames: option("imdclient") === undefined ? 4_000_000 : 500_000 },
   1000: { blocks: "tx", frames: 100_000 },
-  10000: { blocks: "x", frames: 20_000 },
+  10000: { blocks: "x", frames: 40_000 },
   100000: { blocks: "x", frames: 3000 },
   1000000: { blocks: "x", frames: 300 },
 };

@@ -36,10 +36,7 @@ export const STEP_KINDS = {
 
 export type StepName = keyof typeof STEP_KINDS;
 
-/**
- * One step as it is written: its name with what it needs, and maybe a label, as in `{ sleep: "2s" }` or
- * `{ load: { file, cores }, name: "the app" }`.
- */
+/** One step as it is written: its name with what it needs, as in `{ sleep: "2s" }` or `{ load: { file, cores } }`. */
 export type BringupStep = {
-  [N in StepName]: { readonly [K in N]: StepInput<(typeof STEP_KINDS)[N]> | null } & { readonly name?: string | undefined };
+  [N in StepName]: { readonly [K in N]: StepInput<(typeof STEP_KINDS)[N]> | null };
 }[StepName];

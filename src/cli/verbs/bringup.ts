@@ -1,9 +1,31 @@
-import { type BringupEvent, type BringupReport, loadScript, runBringup, type StepReport } from "../../bringup/index.js";
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import {
+  type FleetBoard,
+  type FleetEvent,
+  loadScript,
+  parseScript,
+  planBringup,
+  planFleet,
+  readScriptFile,
+  runBringup,
+  runFleet,
+  type Script,
+  type ScriptFor,
+  scriptSchema,
+} from "../../bringup/index.js";
+import { SpinnError } from "../../errors.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
-import { formatDuration } from "../format.js";
-import { addInspectOption, inspected, type Steps } from "../inspected.js";
-import { readInventory } from "../inventory.js";
+import { addressWords, planHead, planText } from "../bringup-plan.js";
+import { closingLine, Teller } from "../bringup-teller.js";
+import { fleetBoard, selectBoards } from "../fleet-boards.js";
+import { countsLine, FleetDisplay, fleetText } from "../fleet-display.js";
+import { plural } from "../format.js";
+import { addInspectOption, inspected } from "../inspected.js";
+import { type Inventory, readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
+import { parseDuration, parseInteger } from "../number.js";
+import { ExitStatus } from "../status.js";
 import { usage } from "../usage.js";
 
 interface Options {
@@ -11,139 +33,214 @@ interface Options {
   readonly port?: number;
   readonly bmp?: string;
   readonly bootPort?: number;
+  readonly boards?: readonly string[];
+  readonly inventory?: string;
+  readonly atOnce?: number;
+  readonly powerSpacing?: number;
+  readonly failFast?: boolean;
   readonly set?: Readonly<Record<string, string>>;
   readonly output?: string;
   readonly report?: string;
+  readonly junit?: string;
   readonly resume?: boolean;
   readonly dryRun?: boolean;
+  readonly schema?: boolean;
   readonly ndjson?: boolean;
+  readonly inspect?: number | true;
 }
+
+const AT_ONCE = 8;
 
 export const verb: Verb = {
   configure: (command) =>
     void addInspectOption(command)
-      .argument("<script>", "bring-up script in YAML")
+      .argument("[script]", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
       .option("--bmp <host>", "its board management processor, host or host:port")
       .option("--boot-port <n>", "UDP port of the boot ROM (default: 54321)", parsePort)
+      .option("--boards <names>", "many boards: names, groups and patterns of the inventory, or addresses: rack1,desk,lab-*", addNames)
+      .option("--inventory <file>", "the inventory (default: $SPINN_BOARDS, then ~/.config/spinn/boards.yaml)")
+      .option("--at-once <n>", "boards under way at a time (default: 8)", (text) => parseInteger("--at-once", text, 1, 256))
+      .option("--power-spacing <time>", "least time between two boards switched on through one BMP (default: none)", (text) =>
+        parseDuration("--power-spacing", text),
+      )
+      .option("--fail-fast", "end the other boards' runs when one fails")
       .option("-s, --set <name=value>", "a variable of the script; may be repeated", addVariable)
-      .option("-o, --output <folder>", "folder for files that steps write (default: the current one)")
+      .option("-o, --output <folder>", "folder for files that steps write, with a folder per board for many (default: the current one)")
       .option("--report <file>", "write the report as JSON")
-      .option("--resume", "go on behind the last finished step of an interrupted run")
-      .option("-n, --dry-run", "check the script and say what it would do; send nothing"),
+      .option("--junit <file>", "write the report as JUnit XML, for CI")
+      .option("--resume", "go on behind the last finished step of an interrupted run; boards that are up are left alone")
+      .option("-n, --dry-run", "check the script and its files, and say what would be done for each board; send nothing")
+      .option("--schema", "print the JSON schema of scripts, for editors"),
   examples: [
     "bringup night.yaml --host 192.168.240.1 --bmp 192.168.240.0",
     "bringup night.yaml --set cores=0,0,1-16 --report night.json --resume # go on after an interruption",
+    "bringup lab.yaml --boards rack1 --at-once 8 --junit lab.xml --json # status 0 when all boards are up, 7 when some are not",
+    "bringup lab.yaml --boards 'rack1-*,desk' --dry-run # every step of every board, with its values",
   ],
-  statuses: [1, 3, 4, 5, 6, 7, 9],
+  statuses: [1, 3, 4, 5, 6, 7, 9, 74],
   async run(job, command) {
     const options = command.opts<Options>();
-    const script = await loadScript(command.args[0]!, { variables: options.set });
-    if (options.dryRun) {
-      const steps = script.steps.map(({ kind, words }, i) => ({ step: i + 1, kind, words }));
-      job.result({ script: script.name, board: script.board.host, dryRun: true, steps }, () => {
-        const lines = steps.map(({ step, words }) => `${String(step).padStart(3)}  ${words}\n`);
-        return `${script.name}: ${steps.length} steps; nothing is sent\n${lines.join("")}`;
-      });
+    const path = command.args[0];
+    if (options.schema) {
+      job.result({ scriptSchema: scriptSchema() }, () => `${JSON.stringify(scriptSchema(), undefined, 2)}\n`, "bringup.schema");
       return;
     }
-    const board = await boardOf(options, script.board.host);
-    const teller = new Teller(job, options.ndjson === true);
-    const report = await inspected(job, command, "bringup", ({ signal, safePoint, ...told }) =>
-      runBringup(script, {
-        board,
-        signal,
-        beforeStep: safePoint,
-        onProgress: (event) => {
-          tellRun(event, told);
-          teller.tell(event);
-        },
-        ...(options.output === undefined ? {} : { outputFolder: options.output }),
-        ...(options.report === undefined ? {} : { reportPath: options.report }),
-        ...(options.resume === undefined ? {} : { resume: true }),
-      }),
-    );
-    if (!options.ndjson) job.result({ report }, () => closingLine(report));
+    if (path === undefined) throw usage("no script is named", "spinn bringup SCRIPT.yaml; spinn help bringup has examples");
+    const inventory = await readInventory(options.inventory ?? inventoryPath(), options.inventory !== undefined);
+    return options.boards === undefined
+      ? runOne(job, command, path, options, inventory)
+      : runMany(job, path, options, options.boards, inventory);
   },
 };
 
-/** What others see of it with `--inspect`. */
-function tellRun(event: BringupEvent, { onStep, onProgress }: Pick<Steps, "onStep" | "onProgress">): void {
-  if (event.type === "step-start") onStep(`${event.step}: ${event.words}`);
-  else if (event.type === "step-progress") onProgress(event.progress);
+/** One board: what ends its run is the error of the command. */
+async function runOne(job: Job, command: Command, path: string, options: Options, inventory: Inventory | undefined): Promise<undefined> {
+  for (const name of ["atOnce", "powerSpacing", "failFast"] as const) {
+    if (options[name] !== undefined)
+      throw usage(`--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} is for many boards`, "add --boards NAMES");
+  }
+  const { script, board } = await scriptAndBoard(path, options, inventory);
+  const given = { board, ...(options.resume === undefined ? {} : { resume: true }) };
+  if (options.dryRun) {
+    const plan = await planBringup(script, given);
+    const members = { script: plan.script, board: plan.board.host, bmp: plan.board.bmp?.host, dryRun: true, steps: plan.steps };
+    job.result(members, () => `${planHead(plan.script, plan.steps.length)}${addressWords(plan.board)}\n${planText(job.terminal, plan)}`);
+    return;
+  }
+  const teller = new Teller(job, options.ndjson === true);
+  const report = await inspected(job, command, "bringup", ({ signal, safePoint, ...told }) =>
+    runBringup(script, {
+      ...given,
+      signal,
+      beforeStep: safePoint,
+      onProgress: (event) => {
+        if (event.type === "step-start") told.onStep(`${event.step}: ${event.words}`);
+        else if (event.type === "step-progress") told.onProgress(event.progress);
+        teller.tell(event);
+      },
+      outputFolder: options.output,
+      reportPath: options.report,
+      junitPath: options.junit,
+    }),
+  );
+  if (!options.ndjson) job.result({ report }, () => closingLine(report));
 }
 
-async function boardOf(options: Options, inScript: string | undefined) {
-  const named = options.host ?? (inScript === undefined ? process.env["SPINN_HOST"] : undefined);
-  const inventory = await readInventory(inventoryPath());
-  const board = named === undefined ? undefined : resolveBoard(named, inventory);
-  const bmpText = options.bmp ?? board?.bmp;
-  const bmp = bmpText === undefined ? undefined : resolveBoard(bmpText, inventory);
+/** The script with the variables of the board that is meant; the board is what the caller, else the script, says. */
+async function scriptAndBoard(
+  path: string,
+  options: Options,
+  inventory: Inventory | undefined,
+): Promise<{ readonly script: Script; readonly board: FleetBoard["address"] }> {
+  const load = (boardVariables: FleetBoard["variables"]): Promise<Script> => loadScript(path, { variables: options.set, boardVariables });
+  const usual = process.env["SPINN_HOST"];
+  // A script may name its board, or speak of one that it leaves open: then it can only be read with that board's variables.
+  const plain =
+    options.host !== undefined
+      ? undefined
+      : await load(undefined).catch((error: unknown) => {
+          if (usual === undefined) throw error;
+        });
+  const named = options.host ?? (plain?.board.host === undefined ? usual : undefined);
+  const board = named === undefined ? undefined : fleetBoard(named, resolveBoard(named, inventory), inventory);
+  const bmp = options.bmp === undefined ? board?.address.bmp : resolveBoard(options.bmp, inventory);
   return {
-    host: board?.host,
-    port: options.port ?? board?.port,
-    bootPort: options.bootPort,
-    bmp: bmp === undefined ? undefined : { host: bmp.host, port: bmp.port },
+    script: board === undefined && plain ? plain : await load(board?.variables),
+    board: {
+      ...board?.address,
+      ...(options.port === undefined ? {} : { port: options.port }),
+      bootPort: options.bootPort,
+      bmp: bmp === undefined ? undefined : { host: bmp.host, port: bmp.port },
+    },
   };
 }
 
-/** Tells a run as it goes: lines for people on stdout, or an object per event. */
-class Teller {
-  readonly #job: Job;
-  readonly #ndjson: boolean;
-  #steps = 0;
-
-  constructor(job: Job, ndjson: boolean) {
-    this.#job = job;
-    this.#ndjson = ndjson;
+/** Many boards: the command ends well when all of them are up. */
+async function runMany(
+  job: Job,
+  path: string,
+  options: Options,
+  names: readonly string[],
+  inventory: Inventory | undefined,
+): Promise<ExitStatus | 143> {
+  for (const name of ["host", "port", "bmp"] as const) {
+    if (options[name] !== undefined) throw usage(`--${name} is for one board`, "what --boards names has its addresses in the inventory");
   }
-
-  tell(event: BringupEvent): void {
-    const { terminal } = this.#job;
-    if (event.type === "step-progress") terminal.progress.update(event.progress);
-    if (this.#ndjson) {
-      this.#job.result({ event }, () => "", "bringup.event");
-      return;
+  if (options.inspect !== undefined) throw usage("--inspect is for one board", "a lab's bring-up tells of itself with --ndjson");
+  const listed = selectBoards(names, inventory);
+  const boards = listed.map((board) => ({ ...board, address: { ...board.address, bootPort: options.bootPort } }));
+  const yaml = await readScriptFile(path);
+  const scriptFor: ScriptFor = ({ variables }) =>
+    parseScript(yaml, { path, folder: dirname(path), variables: options.set, boardVariables: variables });
+  if (options.dryRun) {
+    await tellPlans(job, options, boards, scriptFor);
+    return ExitStatus.DONE;
+  }
+  const display = options.ndjson ? undefined : new FleetDisplay(job);
+  let isOver = false;
+  const tell = (event: FleetEvent): void => {
+    isOver ||= event.type === "fleet-end";
+    if (display === undefined) job.result({ event }, () => "", "bringup.event");
+    else display.tell(event);
+    // Told before the reports are written: people see it also where a disk is full.
+    if (event.type === "fleet-end" && display !== undefined) {
+      job.result({ report: event.report }, () => fleetText(job, event.report), "bringup.fleet");
     }
-    if (event.type === "start") this.#start(event);
-    else if (event.type === "step-start") {
-      const place = `step ${event.step} of ${this.#steps}`;
-      this.#job.leftBehind = `it was at ${place} (${event.words}); spinn bringup --resume goes on there`;
-      terminal.progress.note(`${String(event.step).padStart(3)} ...  ${event.words}`);
-    } else if (event.type === "step-end" && !this.#job.isJson) terminal.out(this.#stepText(event.report));
-  }
-
-  #start(event: { readonly script: string; readonly steps: number; readonly skipped: number }): void {
-    this.#steps = event.steps;
-    if (this.#job.isJson) return;
-    const skipped = event.skipped === 0 ? "" : `, ${event.skipped} of them done by an earlier run`;
-    this.#job.terminal.out(`${event.script}: ${event.steps} steps${skipped}\n`);
-  }
-
-  #stepText(step: StepReport): string {
-    const { terminal } = this.#job;
-    const mark =
-      step.status === "done" ? terminal.paint("good", "ok  ") : terminal.paint("bad", step.status === "failed" ? "FAIL" : "STOP");
-    const time = step.durationMs === undefined ? "" : `  ${terminal.paint("faint", formatDuration(step.durationMs))}`;
-    const seen = Object.entries(step.seen ?? {}).flatMap(([name, value]) => seenLines(name, value));
-    return `${[`${String(step.step).padStart(3)} ${mark}  ${step.words}${time}`, ...seen.map((line) => `          ${line}`)].join("\n")}\n`;
+  };
+  try {
+    const report = await runFleet(scriptFor, boards, {
+      atOnce: options.atOnce ?? AT_ONCE,
+      powerSpacingMs: options.powerSpacing,
+      failFast: options.failFast,
+      resume: options.resume,
+      outputFolder: options.output,
+      reportPath: options.report,
+      junitPath: options.junit,
+      signal: job.signal,
+      onProgress: tell,
+    });
+    if (report.outcome === "done") return ExitStatus.DONE;
+    const next = "run again with --resume: boards that are up are left alone, the others go on";
+    if (report.outcome === "failed") {
+      job.terminal.complain(job.terminal.paintTalk("bad", `spinn bringup: ${countsLine(report)}\n  ${next}`));
+      return ExitStatus.PARTIAL;
+    }
+    job.terminal.complain(`spinn bringup: interrupted; ${countsLine(report)}; ${next}`);
+    return job.signal.reason === "SIGTERM" ? 143 : ExitStatus.INTERRUPTED;
+  } catch (error) {
+    if (!isOver || !(error instanceof SpinnError)) throw error;
+    // The boards are as the summary says: this is no wrong usage any more.
+    job.terminal.complain(job.terminal.paintTalk("bad", `spinn bringup: ${error.message}\n  ${error.hint ?? "the summary is above"}`));
+    return ExitStatus.OUTPUT;
+  } finally {
+    display?.close();
   }
 }
 
-function seenLines(name: string, value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return [`${name}: ${String(value)}`];
-  if (Array.isArray(value)) return [`${name}: ${value.map((part) => (typeof part === "object" ? JSON.stringify(part) : part)).join(" ")}`];
-  return Object.entries(value).flatMap(([key, part]) =>
-    String(typeof part === "object" ? JSON.stringify(part) : part)
-      .replace(/\n$/, "")
-      .split("\n")
-      .map((line) => `${key}: ${line}`),
+async function tellPlans(job: Job, options: Options, boards: readonly FleetBoard[], scriptFor: ScriptFor): Promise<void> {
+  const plans = await planFleet(scriptFor, boards, { resume: options.resume });
+  const { script, steps } = plans[0]!;
+  const atOnce = options.atOnce ?? AT_ONCE;
+  const members = plans.map(({ name, board, steps: planned }) => {
+    const { host, bmp, slot } = board;
+    return { board: name, host, bmp: bmp?.host, slot, steps: planned };
+  });
+  job.result(
+    { script, dryRun: true, atOnce, boards: members },
+    () => {
+      const blocks = plans.map(
+        (plan) => `\n${job.terminal.paint("strong", plan.name)}: ${addressWords(plan.board)}\n${planText(job.terminal, plan)}`,
+      );
+      return `${planHead(script, steps.length, ` for ${plural(plans.length, "board")}`, `, ${atOnce} at once`)}${blocks.join("")}`;
+    },
+    "bringup.fleet",
   );
 }
 
-function closingLine(report: BringupReport): string {
-  return `${report.outcome}: ${report.steps.length} steps in ${formatDuration(report.durationMs)}\n`;
+function addNames(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(",").map((name) => name.trim())];
 }
 
 function addVariable(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -1,17 +1,21 @@
 import { Option } from "commander";
-import { SpinnError } from "../../errors.js";
-import { type ChipCoordinates, formatCore, LINKS, type Link, linkName } from "../../machine/index.js";
-import type { DeadParts, FAULT_PRESETS, Faults, ProgramChoice, SimulatedMachineOptions } from "../../simulator/index.js";
-import { parsePort } from "../board.js";
-import { readInputFile } from "../file.js";
+import { type ChipCoordinates, type Link, parseLink } from "../../machine/index.js";
+import type { DeadParts, FAULT_PRESETS, TimelineStep } from "../../simulator/index.js";
+import { BOOT_PORT } from "../../wire/index.js";
+import { parsePort, resolveBoard } from "../board.js";
+import { type FaultPlan, readFaultFile } from "../fault-file.js";
+import { faultWords } from "../fault-words.js";
 import { plural } from "../format.js";
-import type { Job, Verb } from "../job.js";
+import type { Verb } from "../job.js";
+import { parseControl, serveMachine } from "../machine-control.js";
 import { parseFactor, parseInteger } from "../number.js";
 import { parsePlace } from "../place.js";
-import { usage } from "../usage.js";
+import type { MachineOptions } from "../simulate-firmware.js";
+import { BOARD_KINDS, type BoardKind, type CoreKind, coreKindOption, coresOf, ended, named, parseBoard } from "../simulated.js";
+import { asUsage, usage } from "../usage.js";
 
 interface Options {
-  readonly board?: NonNullable<SimulatedMachineOptions["board"]>;
+  readonly board?: BoardKind;
   readonly host?: string;
   readonly bmpHost?: string;
   readonly port?: number;
@@ -24,17 +28,17 @@ interface Options {
   readonly seed?: number;
   readonly timeScale?: number;
   readonly record?: string;
-  readonly cores?: "arm" | "stock" | "live";
+  readonly firmware?: string | true;
+  readonly speed?: number;
+  readonly hello?: { readonly host: string; readonly port: number };
+  readonly control?: { readonly host: string; readonly port: number };
+  readonly cores?: CoreKind;
 }
 
 export const verb: Verb = {
   configure: (command) =>
     void command
-      .option(
-        "--board <kind>",
-        "spin3 (4 chips), spin5 (48 chips) or triads:WxH (a torus of 3 x W x H boards) (default: spin5)",
-        parseBoard,
-      )
+      .option("--board <kind>", `${BOARD_KINDS} (default: spin5)`, parseBoard)
       .option("--host <address>", "IPv4 address of the first board; further boards take the next ones (default: 127.0.0.1)")
       .option(
         "--bmp-host <address>",
@@ -50,76 +54,103 @@ export const verb: Verb = {
       .addOption(new Option("--scamp <version>", "version of SC&MP that answers (default: 4.0.0)").choices(["4.0.0", "3.4.1"]))
       .option("--unbooted", "wait for a boot image")
       .option("--unpowered", "wait until the BMP switches the boards on, then for a boot image")
-      .option("--faults <file>", "faults: a JSON or YAML file, or a name: lossy, jittery, slow, doubled, shuffled, garbled, busy, sticky")
+      .option(
+        "--faults <file>",
+        "faults, or a timeline of them: a YAML or JSON file, or a name: lossy, every-tenth, jittery, slow, doubled, shuffled, corrupt, truncated, foreign, garbled, busy, sticky, cramped, rebooting, slow-bmp",
+      )
       .option("--seed <n>", "seed of the faults (default: 1)", (text) => parseInteger("--seed", text, 0, 0xffffffff))
       .option("--time-scale <factor>", "multiplies the time that boot and power take, e.g. 0.1 (default: 1)", (text) =>
         parseFactor("--time-scale", text),
       )
-      .addOption(
-        new Option(
-          "--cores <kind>",
-          "what cores run: the loaded ARM binary (arm), an idle application (stock), or one that sends and takes live events, through tag 1 (live) (default: arm)",
-        ).choices(["arm", "stock", "live"]),
+      .addOption(coreKindOption())
+      .option(
+        "--firmware [file]",
+        "emulate every chip and let real firmware answer: boots the image (scamp.boot), or waits for one when none is named",
       )
-      .option("--record <file>", "write every datagram to a file for Wireshark (pcap)"),
+      .option("--speed <factor>", "clocks of emulated firmware per clock of a real board, or max (default: 1)", parseSpeed)
+      .option("--record <file>", "write every datagram to a file for Wireshark (pcap), which spinn replay takes too")
+      .option("--hello <host>", "where boot ROMs of unbooted boards send their hello, host or host:port (default: nowhere)", parseHello)
+      .option(
+        "--control <[host:]port>",
+        "TCP port over which spinn faults steers the machine while it runs; 0 takes a free one (default: none; host: 127.0.0.1)",
+        parseControl,
+      ),
   examples: [
     "simulate --board spin3 # 4 chips on 127.0.0.1, until Ctrl-C",
     "simulate --board spin5 --unbooted --bmp-host 127.0.0.2 # as a board is when it has just been switched on",
     "simulate --board triads:1x1 --faults lossy --seed 7 # three boards on a bad network",
+    "simulate --board spin3 --control 4000 # spinn faults 127.0.0.1:4000 lossy switches faults on while it runs",
   ],
   statuses: [4],
   async run(job, command) {
     const options = command.opts<Options>();
-    const { SimulatedMachine } = await import("../../simulator/index.js");
-    const programs = options.cores === "stock" ? {} : { programs: await (options.cores === "live" ? liveCores() : armCores(job)) };
-    const faults = options.faults === undefined ? undefined : await readFaults(options.faults);
+    if (options.firmware !== undefined) {
+      const { simulateFirmware } = await import("../simulate-firmware.js");
+      await simulateFirmware(
+        job,
+        command,
+        options.firmware === true ? undefined : options.firmware,
+        machineOptions(options),
+        options.speed,
+      );
+      return;
+    }
+    if (options.speed !== undefined) throw usage("--speed is for --firmware", "cores of the simulated machine run in real time");
+    const { FAULT_PRESETS: presets, SimulatedMachine } = await import("../../simulator/index.js");
+    const programs = await coresOf(options.cores ?? "arm", job);
+    const plan = options.faults === undefined ? {} : await readFaults(options.faults, presets);
     await using machine = await SimulatedMachine.start({
-      board: options.board ?? "spin5",
+      ...machineOptions(options),
       booted: options.unbooted !== true && options.unpowered !== true,
-      powered: options.unpowered !== true,
-      ...(options.dead === undefined ? {} : { dead: deadParts(options.dead) }),
       signal: job.signal,
-      ...programs,
-      ...(options.host === undefined ? {} : { host: options.host }),
-      ...(options.bmpHost === undefined ? {} : { bmpHost: options.bmpHost }),
-      ...(options.port === undefined ? {} : { port: options.port }),
-      ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
+      programs,
       ...(options.scamp === undefined ? {} : { scamp: options.scamp }),
-      ...(faults === undefined ? {} : { faults }),
+      ...plan,
+      onStep: (step) => job.say(stepText(step)),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(options.timeScale === undefined ? {} : { timeScale: options.timeScale }),
-      ...(options.record === undefined ? {} : { record: options.record }),
+      ...(options.hello === undefined ? {} : { helloTo: options.hello }),
     });
+    await using server =
+      options.control === undefined ? undefined : await serveMachine(machine, presets, options.control.host, options.control.port);
+    const control = server === undefined ? undefined : `${options.control!.host}:${server.port}`;
     const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
     const bmps = machine.bmps.map(({ address }) => `${address.host}:${address.port}`);
     const boot = `${machine.bootAddress.host}:${machine.bootAddress.port}`;
     const chips = [...machine.geometry.chips()].length;
     const state = options.unpowered ? "no power" : options.unbooted ? "not booted" : "booted";
-    job.result({ ready: true, chips, state, scamp: machine.version, boards, boot, bmps }, () => {
+    job.result({ ready: true, chips, state, scamp: machine.version, boards, boot, bmps, control: control ?? null }, () => {
       const words = state === "booted" ? `SC&MP ${machine.version}` : state;
       const rom = state === "booted" ? "" : `, boot ROM ${boot}`;
-      return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${rom}${named(", BMP", bmps)}\n`;
+      return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${rom}${named(", BMP", bmps)}${control === undefined ? "" : `, control ${control}`}\n`;
     });
     await ended(job);
     job.say("stopped");
   },
 };
 
-/** `board A`, `boards A B`, nothing for none. */
-function named(what: string, addresses: readonly string[]): string {
-  if (addresses.length === 0) return "";
-  return `${what}${addresses.length === 1 ? "" : "s"} ${addresses.join(" ")}`;
+/** What machines of both kinds understand. */
+function machineOptions(options: Options): MachineOptions {
+  return {
+    board: options.board ?? "spin5",
+    powered: options.unpowered !== true,
+    ...(options.dead === undefined ? {} : { dead: deadParts(options.dead) }),
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.bmpHost === undefined ? {} : { bmpHost: options.bmpHost }),
+    ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.bootPort === undefined ? {} : { bootPort: options.bootPort }),
+    ...(options.timeScale === undefined ? {} : { timeScale: options.timeScale }),
+    ...(options.record === undefined ? {} : { record: options.record }),
+  };
+}
+
+function parseSpeed(text: string): number {
+  return text === "max" ? Number.POSITIVE_INFINITY : parseFactor("--speed", text);
 }
 
 type DeadPart = ChipCoordinates & { readonly p?: number; readonly link?: Link };
 
 function addDeadPart(text: string, before: readonly DeadPart[] = []): DeadPart[] {
-  const [where, direction] = text.split(":", 2) as [string, string?];
-  const place = parsePlace(where);
-  if (direction === undefined) return [...before, place];
-  const link = LINKS.find((candidate) => linkName(candidate) === direction);
-  if (link !== undefined && place.p === undefined) return [...before, { x: place.x, y: place.y, link }];
-  throw usage(`--dead: "${text}" is no part of a machine`, `links are ${LINKS.map((candidate) => `x,y:${linkName(candidate)}`).join(" ")}`);
+  return [...before, text.includes(":") ? asUsage(() => parseLink(text)) : parsePlace(text)];
 }
 
 function deadParts(parts: readonly DeadPart[]): DeadParts {
@@ -130,54 +161,25 @@ function deadParts(parts: readonly DeadPart[]): DeadParts {
   };
 }
 
-/** Cores that execute what is loaded on them; what a program does that it must not is told on stderr. */
-async function armCores(job: Job): Promise<ProgramChoice> {
-  const { armProgram } = await import("../../emulator/index.js");
-  return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
+/** Faults by name, or from a file. */
+async function readFaults(name: string, presets: typeof FAULT_PRESETS): Promise<FaultPlan> {
+  return Object.hasOwn(presets, name) ? { faults: name as keyof typeof FAULT_PRESETS } : await readFaultFile(name);
 }
 
-/** Cores that fire 1000 events a second each, 100 atoms in turn, and take events on SDP port 1. */
-async function liveCores(): Promise<ProgramChoice> {
-  const { liveEvents } = await import("../../simulator/index.js");
-  return () => liveEvents({ eventsPerStep: 1, prefix: 0 });
+/** What happened on a timeline, for the one who watches. */
+function stepText({ at, faults, seed, power, reset, boards }: TimelineStep): string {
+  const words = [
+    ...(seed === undefined ? [] : [`seed ${seed}`]),
+    ...(faults === undefined ? [] : [`faults ${typeof faults === "string" ? faults : faultWords({ ...faults }).join(" ") || "none"}`]),
+    ...(power === undefined ? [] : [`power ${power === true || power === "on" ? "on" : "off"}`]),
+    ...(reset === undefined ? [] : ["reset"]),
+  ];
+  const where = boards === undefined ? "" : ` (${plural(boards.length, "board")}: ${boards.join(" ")})`;
+  return `at ${typeof at === "number" ? `${at}ms` : at}: ${words.join(", ")}${where}`;
 }
 
-/** Until Ctrl-C or SIGTERM: the usual way to end it, so no error. */
-function ended(job: Job): Promise<void> {
-  if (job.signal.aborted) return Promise.resolve();
-  // A signal handler alone does not keep the process running, and a machine may have closed its sockets.
-  const keepAlive = setInterval(() => {}, 1 << 30);
-  return new Promise((resolve) => {
-    job.signal.addEventListener(
-      "abort",
-      () => {
-        clearInterval(keepAlive);
-        resolve();
-      },
-      { once: true },
-    );
-  });
-}
-
-function parseBoard(text: string): NonNullable<SimulatedMachineOptions["board"]> {
-  if (text === "spin3" || text === "spin5") return text;
-  const match = /^triads:(\d+)x(\d+)$/.exec(text);
-  if (match === null) throw usage(`--board: "${text}" is no machine`, "machines are spin3, spin5 and triads:WxH, e.g. triads:1x1");
-  return { triads: [parseInteger("triads across", match[1]!, 1, 21), parseInteger("triads up", match[2]!, 1, 21)] };
-}
-
-async function readFaults(name: string): Promise<Faults | keyof typeof FAULT_PRESETS> {
-  const { FAULT_PRESETS: presets } = await import("../../simulator/index.js");
-  if (Object.hasOwn(presets, name)) return name as keyof typeof FAULT_PRESETS;
-  const text = new TextDecoder().decode(await readInputFile(name, "file of faults"));
-  const { parse } = await import("yaml");
-  try {
-    return (parse(text) ?? {}) as Faults;
-  } catch (cause) {
-    throw new SpinnError(
-      "ERR_SPINN_FILE",
-      `the file of faults ${name} is neither YAML nor JSON: ${(cause as Error).message.split("\n", 1)[0]}`,
-      { cause },
-    );
-  }
+/** Where hellos go: the port is the one of the boot ROM unless it is said. */
+function parseHello(text: string): { readonly host: string; readonly port: number } {
+  const { host, port = BOOT_PORT } = resolveBoard(text, undefined);
+  return { host, port };
 }

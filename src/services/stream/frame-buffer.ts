@@ -27,6 +27,8 @@ export interface FrameBufferOptions {
   readonly unpauseEmptyProportion?: number | undefined;
   /** Default `pause`. */
   readonly overflow?: OverflowPolicy | undefined;
+  /** Whether the marks are told by a policy other than `pause` as well: what still comes then is dropped or left. Default `false`. */
+  readonly marks?: boolean | undefined;
   /**
    * `previous` (default): asking for a frame gives back the one before it, as in imdclient; copy what you keep.
    * `explicit`: a frame stays on loan until {@link FrameBuffer.release}.
@@ -74,7 +76,7 @@ const ON_LOAN = 3;
  * stays within the processor's cache.
  */
 export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<Frame> {
-  /** Called at the high mark, by policy `pause` only. Set by the source. */
+  /** Called at the high mark, by policy `pause`, or where `marks` is set. Set by the source. */
   onHigh: (() => void) | undefined;
   /** Called at the low mark after a high one. Set by the source. */
   onLow: (() => void) | undefined;
@@ -92,6 +94,7 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
   readonly #full: Uint32Array;
   readonly #pauseAt: number;
   readonly #unpauseAt: number;
+  readonly #marks: boolean;
   readonly #explicit: boolean;
   #nEmpty: number;
   #nFull = 0;
@@ -100,6 +103,8 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
   #previous: Frame | undefined;
   #high = false;
   #starved = false;
+  /** The top of the empty frames was shown to the source, and stays the top. */
+  #promised = false;
   #sequence = 0;
   #ended: SpinnError | undefined;
   #waiter: { resolve: (frame: Frame) => void; reject: (error: SpinnError) => void } | undefined;
@@ -120,6 +125,7 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
     this.#pauseAt = checkProportion("pauseEmptyProportion", options.pauseEmptyProportion ?? 0.25);
     this.#unpauseAt = checkProportion("unpauseEmptyProportion", options.unpauseEmptyProportion ?? 0.5);
     this.overflow = options.overflow ?? "pause";
+    this.#marks = this.overflow === "pause" || options.marks === true;
     this.#explicit = options.lease === "explicit";
     this.#create = create;
     this.#frames = new Array(count);
@@ -169,6 +175,7 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
     let slot: number;
     if (this.#nEmpty > 0) {
       this.#nEmpty -= 1;
+      this.#promised = false;
       slot = this.#empty[this.#nEmpty]!;
     } else if (this.overflow === "drop-oldest" && this.#nFull > 0) {
       slot = this.#shift();
@@ -179,6 +186,18 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
       return undefined;
     }
     this.#state[slot] = FILLING;
+    this.#frames[slot] ??= this.#create(slot);
+    return this.#frames[slot];
+  }
+
+  /**
+   * For the source: the frame that {@link takeEmpty} gives next, if one is empty already. It is not taken, so it counts as empty still, and
+   * it stays the next one: a source may let the operating system write into it ahead of time.
+   */
+  peekEmpty(): Frame | undefined {
+    if (this.#nEmpty === 0) return undefined;
+    this.#promised = true;
+    const slot = this.#empty[this.#nEmpty - 1]!;
     this.#frames[slot] ??= this.#create(slot);
     return this.#frames[slot];
   }
@@ -336,7 +355,7 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
   }
 
   #checkHigh(): void {
-    if (this.#high || this.overflow !== "pause" || this.#nEmpty / this.#frames.length > this.#pauseAt) return;
+    if (this.#high || !this.#marks || this.#nEmpty / this.#frames.length > this.#pauseAt) return;
     this.#high = true;
     this.#highs += 1;
     this.onHigh?.();
@@ -351,7 +370,12 @@ export class FrameBuffer<Frame extends BufferedFrame> implements AsyncIterable<F
 
   #becomeEmpty(slot: number): void {
     this.#state[slot] = EMPTY;
-    this.#empty[this.#nEmpty] = slot;
+    let at = this.#nEmpty;
+    if (this.#promised) {
+      this.#empty[at] = this.#empty[at - 1]!;
+      at -= 1;
+    }
+    this.#empty[at] = slot;
     this.#nEmpty += 1;
     this.#checkLow();
     if (this.#starved) {

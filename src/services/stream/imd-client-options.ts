@@ -23,7 +23,10 @@ export interface IMDClientOptions {
    * when the one before is given back, and no pausing. Meant for tests (imdclient `multithreaded`).
    */
   readonly multithreaded?: boolean | undefined;
-  /** Bytes read from the socket at once, default 256 KiB. (Node cannot set the kernel's own receive buffer of a TCP socket.) */
+  /**
+   * Memory that small frames are read to before they are cut out, unit bytes, default 256 KiB. Frames of 64 KiB and more are read where they
+   * stay. (Node cannot set the kernel's own receive buffer of a TCP socket.)
+   */
   readonly socketBufferSize?: number | undefined;
   /** Longest time for connecting, unit ms, default 5000. */
   readonly connectTimeoutMs?: number | undefined;

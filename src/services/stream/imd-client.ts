@@ -253,6 +253,7 @@ export class IMDClient implements AsyncIterable<IMDFrame>, AsyncDisposable {
     if (signal?.aborted) this.#end(abortError(signal));
     this.#buffer.begin();
     link.onEnd = (error) => this.#end(this.#describeEnd(error));
+    link.target = () => (this.#buffer.ended === undefined ? this.#producer.target() : undefined);
     link.onData = (chunk, start, end) => this.#take(chunk, start, end);
     link.replay();
   }

@@ -119,6 +119,8 @@ export class IMDFrame implements BufferedFrame {
 
   /** The bytes of this frame: blocks where the layout says, in this processor's byte order. Headers in between may be blank. */
   get bytes(): Uint8Array {
+    // A large frame has its memory for itself.
+    if (this.memory.length === this.layout.wireBytes) return this.memory;
     return this.memory.subarray(this.offset, this.offset + this.layout.wireBytes);
   }
 

@@ -20,6 +20,8 @@ export interface IMDLink {
   shaken: boolean;
   /** Takes bytes; returns whether to go on reading. */
   onData: (chunk: Uint8Array, start: number, end: number) => boolean;
+  /** Where the next bytes are read to, asked before each reading. Without it, or `undefined`: to a buffer of the link's own. */
+  target: (() => Uint8Array | undefined) | undefined;
   /** The server closed, or the connection broke. */
   onEnd: (error: Error | undefined) => void;
   /** Hands what came too early to the present reader. */
@@ -34,6 +36,7 @@ export async function openIMDLink(host: string, port: number, options: IMDClient
   throwIfAborted(signal);
   const where = `${host}:${port}`;
   const timeoutMs = options.connectTimeoutMs ?? 5000;
+  const own = new Uint8Array(options.socketBufferSize ?? 256 * 1024);
   let link: IMDLink | undefined;
   const socket = connect({
     host,
@@ -41,9 +44,9 @@ export async function openIMDLink(host: string, port: number, options: IMDClient
     // Without it a RESUME soon after a PAUSE waits for the server's acknowledgement, up to 40 ms each time.
     noDelay: true,
     allowHalfOpen: true,
-    // The socket reads into one buffer of ours, so that nothing is allocated for what comes.
+    // The socket reads into memory of ours, so that nothing is allocated for what comes, and large frames are not copied.
     onread: {
-      buffer: new Uint8Array(options.socketBufferSize ?? 256 * 1024),
+      buffer: () => link?.target?.() ?? own,
       callback: (count, chunk) => link?.onData(chunk, 0, count) ?? true,
     },
   });
@@ -87,6 +90,7 @@ function makeLink(socket: Socket, where: string): IMDLink {
     socket,
     where,
     shaken: false,
+    target: undefined,
     onData: (chunk, start, end) => {
       early = { chunk, start, end };
       return false;
@@ -102,6 +106,7 @@ function makeLink(socket: Socket, where: string): IMDLink {
     },
     leave: (politely) => {
       link.onEnd = ignore;
+      link.target = undefined;
       link.onData = () => true;
       if (!politely) {
         socket.destroy();

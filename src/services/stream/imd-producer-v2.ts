@@ -1,6 +1,6 @@
 import type { IMDFrame, IMDFrameBuffer } from "./imd-frame.js";
 import { IMD_ENERGIES_SIZE, IMDPacketType, imdPacketName } from "./imd-packet.js";
-import { HEADER, IMDProducer, int32At } from "./imd-producer.js";
+import { HEADER, IMDProducer, IN_PLACE_BYTES, int32At } from "./imd-producer.js";
 
 /** Offsets of the bodies in a frame of version 2. */
 const ENERGIES_AT = HEADER;
@@ -33,6 +33,26 @@ export class IMDProducerV2 extends IMDProducer {
     return this.#headerFilled > 0;
   }
 
+  /** The rest of coordinates that have begun. What comes at the end of a packet is known only from the next header. */
+  protected inPlace(): Uint8Array | undefined {
+    if (this.#headerFilled < HEADER || this.#type !== IMDPacketType.FCOORDS || 12 * this.#nAtoms < IN_PLACE_BYTES) return undefined;
+    return this.#frame!.bytes.subarray(POSITIONS_AT + this.#filled);
+  }
+
+  protected advance(count: number): void {
+    const frame = this.#frame!;
+    const isEnergies = this.#type === IMDPacketType.ENERGIES;
+    const size = isEnergies ? IMD_ENERGIES_SIZE : 12 * this.#nAtoms;
+    this.#filled += count;
+    if (this.#filled < size) return;
+    this.#filled = 0;
+    this.#headerFilled = 0;
+    const body = frame.offset + (isEnergies ? ENERGIES_AT : POSITIONS_AT);
+    if (this.swaps) Buffer.from(frame.memory.buffer, frame.memory.byteOffset + body, size).swap32();
+    if (isEnergies) this.#keepEnergies(frame);
+    else this.#endFrame(frame);
+  }
+
   protected read(chunk: Uint8Array, start: number, end: number): number {
     let at = start;
     while (at < end) {
@@ -56,14 +76,8 @@ export class IMDProducerV2 extends IMDProducer {
       const body = frame.offset + (isEnergies ? ENERGIES_AT : POSITIONS_AT);
       const count = Math.min(end - at, size - this.#filled);
       frame.memory.set(chunk.subarray(at, at + count), body + this.#filled);
-      this.#filled += count;
       at += count;
-      if (this.#filled < size) return at;
-      this.#filled = 0;
-      this.#headerFilled = 0;
-      if (this.swaps) Buffer.from(frame.memory.buffer, frame.memory.byteOffset + body, size).swap32();
-      if (isEnergies) this.#keepEnergies(frame);
-      else this.#endFrame(frame);
+      this.advance(count);
     }
     return at;
   }

@@ -1,6 +1,6 @@
 import { type IMDBlock, type IMDFrame, type IMDFrameBuffer, swapIMDBodies } from "./imd-frame.js";
 import { imdPacketName } from "./imd-packet.js";
-import { HEADER, IMDProducer, int32At } from "./imd-producer.js";
+import { HEADER, IMDProducer, IN_PLACE_BYTES, int32At } from "./imd-producer.js";
 
 /**
  * Version 3: every frame has the blocks that SESSIONINFO announced, in one order, so its size is known before it comes. The wire form is
@@ -24,6 +24,20 @@ export class IMDProducerV3 extends IMDProducer {
     return this.#filled > 0;
   }
 
+  protected inPlace(): Uint8Array | undefined {
+    if (this.#size < IN_PLACE_BYTES) return undefined;
+    if (this.#frame === undefined) return this.buffer.peekEmpty()?.bytes;
+    return this.#filled === 0 ? this.#frame.bytes : this.#frame.bytes.subarray(this.#filled);
+  }
+
+  protected advance(count: number): void {
+    this.#frame ??= this.open();
+    const frame = this.#frame!;
+    this.#filled += count;
+    this.#checkHeaders(frame);
+    if (this.#filled === this.#size) this.#endFrame(frame);
+  }
+
   protected read(chunk: Uint8Array, start: number, end: number): number {
     let at = start;
     while (at < end) {
@@ -32,19 +46,19 @@ export class IMDProducerV3 extends IMDProducer {
       if (frame === undefined) return at;
       const count = Math.min(end - at, this.#size - this.#filled);
       frame.memory.set(chunk.subarray(at, at + count), frame.offset + this.#filled);
-      this.#filled += count;
       at += count;
-      this.#checkHeaders(frame);
-      if (this.#filled === this.#size) {
-        this.#filled = 0;
-        this.#checked = 0;
-        this.#frame = undefined;
-        if (this.swaps) swapIMDBodies(frame.layout, frame.memory, frame.offset);
-        frame.energiesAge = "fresh";
-        this.complete(frame);
-      }
+      this.advance(count);
     }
     return at;
+  }
+
+  #endFrame(frame: IMDFrame): void {
+    this.#filled = 0;
+    this.#checked = 0;
+    this.#frame = undefined;
+    if (this.swaps) swapIMDBodies(frame.layout, frame.memory, frame.offset);
+    frame.energiesAge = "fresh";
+    this.complete(frame);
   }
 
   #checkHeaders(frame: IMDFrame): void {

@@ -2,6 +2,7 @@ import { checkInteger, SpinnError } from "../../errors.js";
 import { createEieioEvents, type EieioEvents, eieioDataSize, isEieioCommand, readEieioEvents } from "../../wire/index.js";
 import type { DatagramPort, DatagramSource } from "./datagram-port.js";
 import { type BufferedFrame, FrameBuffer, type FrameBufferStats } from "./frame-buffer.js";
+import { Hold, type Holdable } from "./hold.js";
 import type { KeyMap } from "./key-map.js";
 
 /** The events of one datagram. Reused when it goes back to the buffer. */
@@ -107,8 +108,16 @@ export interface LiveEventsOptions {
   readonly refreshMs?: number | undefined;
   /** Datagrams that may wait for the consumer, default 4096: some 260,000 events of the default format, 8 MiB. */
   readonly frames?: number | undefined;
-  /** A board keeps real time and cannot be paused, so something is dropped when the buffer is full. Default `drop-oldest`. */
+  /** A board keeps real time, so something is dropped when the buffer is full. Default `drop-oldest`. */
   readonly overflow?: "drop-oldest" | "drop-newest" | undefined;
+  /**
+   * How the simulation is made to wait, where it can: it is paused at the high mark of the buffer and goes on at the low one, and at `close()`.
+   * What comes before the pause has reached every core still needs room. Default: it is not.
+   */
+  readonly hold?: Holdable | undefined;
+  /** Marks of `hold`: empty / all frames. Default 0.25 and 0.5, as for IMD. */
+  readonly pauseEmptyProportion?: number | undefined;
+  readonly unpauseEmptyProportion?: number | undefined;
   readonly lease?: "previous" | "explicit" | undefined;
   /** Only datagrams from these addresses are taken. Default: from everywhere. */
   readonly boards?: readonly string[] | undefined;
@@ -141,6 +150,10 @@ export interface LiveEventsStats extends FrameBufferStats {
   readonly foreign: number;
   /** Refreshes of the tag that failed. Events come on all the same unless the board has lost it. */
   readonly tagFailures: number;
+  /** Times the simulation was held and let go on, and commands for it that failed. */
+  readonly pauses: number;
+  readonly resumes: number;
+  readonly holdFailures: number;
   readonly sources: readonly LiveSourceStats[];
 }
 
@@ -167,7 +180,10 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
   readonly #options: LiveEventsOptions;
   readonly #buffer: FrameBuffer<EventFrame>;
   readonly #sources = new Map<string, Source>();
-  readonly #boards: ReadonlySet<string> | undefined;
+  readonly #refreshMs: number;
+  readonly #hold: Hold | undefined;
+  #boards: ReadonlySet<string> | undefined;
+  #setTag: LiveEventsOptions["setTag"];
   readonly #abort = new AbortController();
   readonly #off: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -185,16 +201,26 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
     const overflow = options.overflow ?? "drop-oldest";
     if (overflow !== "drop-oldest" && overflow !== "drop-newest") {
       throw new SpinnError("ERR_SPINN_ARGUMENT", `overflow ${String(overflow)}: a board cannot be paused`, {
-        hint: "choose drop-oldest or drop-newest",
+        hint: "choose drop-oldest or drop-newest; hold pauses a simulation that can wait",
       });
     }
     this.#port = port;
     this.#options = options;
-    this.#boards = options.boards === undefined ? undefined : new Set(options.boards);
+    this.#refreshMs = options.refreshMs ?? 10_000;
+    if (!(this.#refreshMs > 0)) throw new SpinnError("ERR_SPINN_ARGUMENT", `refreshMs must be above 0, not ${this.#refreshMs}`);
     this.#buffer = new FrameBuffer(checkInteger("frames", options.frames ?? 4096, 2, 1 << 24), (slot) => new EventFrame(slot), {
       overflow,
       lease: options.lease,
+      marks: options.hold !== undefined,
+      pauseEmptyProportion: options.pauseEmptyProportion,
+      unpauseEmptyProportion: options.unpauseEmptyProportion,
     });
+    if (options.hold !== undefined) {
+      const hold = new Hold(options.hold);
+      this.#hold = hold;
+      this.#buffer.onHigh = () => hold.want(true);
+      this.#buffer.onLow = () => hold.want(false);
+    }
     this.#off = port.onMessage((datagram, from) => this.#take(datagram, from));
   }
 
@@ -203,19 +229,27 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
    * Throws `ERR_SPINN_ARGUMENT` and what `setTag` throws; the port is closed then.
    */
   static async open(port: DatagramPort, options: LiveEventsOptions = {}): Promise<LiveEvents> {
-    const refreshMs = options.refreshMs ?? 10_000;
-    if (!(refreshMs > 0)) throw new SpinnError("ERR_SPINN_ARGUMENT", `refreshMs must be above 0, not ${refreshMs}`);
     const live = new LiveEvents(port, options);
-    const { setTag } = options;
-    if (setTag === undefined) return live;
     try {
-      await setTag(live.#abort.signal);
+      await live.aim(options);
     } catch (error) {
       await live.close();
       throw error;
     }
-    live.#refreshLater(setTag, refreshMs);
     return live;
+  }
+
+  /**
+   * From now on these tags are set, and events of these boards are taken: when another run has other boards, say. What waits stays.
+   * Throws what `setTag` throws; it is not called again then.
+   */
+  async aim({ boards, setTag }: Pick<LiveEventsOptions, "boards" | "setTag">): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#boards = boards === undefined ? undefined : new Set(boards);
+    this.#setTag = setTag;
+    if (setTag === undefined) return;
+    await setTag(this.#abort.signal);
+    this.#refreshLater(setTag);
   }
 
   /** The next datagram's events. Rejects with `ERR_SPINN_CLOSED` when all is read after `close()`, and with `ERR_SPINN_ABORTED`. */
@@ -249,17 +283,26 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
       malformed: this.#malformed,
       foreign: this.#foreign,
       tagFailures: this.#tagFailures,
+      pauses: this.#hold?.pauses ?? 0,
+      resumes: this.#hold?.resumes ?? 0,
+      holdFailures: this.#hold?.failures ?? 0,
       sources: Array.from(this.#sources.values(), (source) => ({ ...source })),
     };
   }
 
-  /** Stops listening and closes the port. What waits can still be taken. Idempotent. */
+  /** Whether the simulation is held by this stream. */
+  get paused(): boolean {
+    return this.#hold?.isHeld ?? false;
+  }
+
+  /** Stops listening, lets a simulation that is held go on, and closes the port. What waits can still be taken. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       clearTimeout(this.#timer);
       this.#off();
       this.#abort.abort();
       this.#buffer.finish(new SpinnError("ERR_SPINN_CLOSED", "the stream of live events was closed"));
+      await this.#hold?.release();
       await this.#port.close();
     })();
     return this.#closing;
@@ -324,15 +367,17 @@ export class LiveEvents implements AsyncIterable<EventFrame>, AsyncDisposable {
     return source;
   }
 
-  #refreshLater(setTag: (signal: AbortSignal) => Promise<void>, refreshMs: number): void {
+  #refreshLater(setTag: (signal: AbortSignal) => Promise<void>): void {
+    // Closed, or aimed elsewhere, while the board was asked.
+    if (this.#closing !== undefined || this.#setTag !== setTag) return;
     this.#timer = setTimeout(async () => {
       try {
         await setTag(this.#abort.signal);
       } catch {
         if (this.#closing === undefined) this.#tagFailures += 1;
       }
-      if (this.#closing === undefined) this.#refreshLater(setTag, refreshMs);
-    }, refreshMs);
+      this.#refreshLater(setTag);
+    }, this.#refreshMs);
     this.#timer.unref();
   }
 }

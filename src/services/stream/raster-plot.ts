@@ -96,6 +96,9 @@ export class RasterPlot {
       `<rect width="100%" height="100%" fill="#fff"/>`,
       `<text x="${MARGIN.left}" y="20" font-size="14">${escapeXML(this.#options.title ?? "Spikes")}</text>`,
     ];
+    // A population whose keys lie in several places has one colour.
+    const colours = new Map<string, string>();
+    for (const { label } of bands) if (!colours.has(label)) colours.set(label, COLOURS[colours.size % COLOURS.length]!);
     bands.forEach((band, index) => {
       const top = MARGIN.top + plotHeight - ((band.row + band.count) * plotHeight) / rows;
       const bandHeight = (band.count * plotHeight) / rows;
@@ -105,8 +108,9 @@ export class RasterPlot {
       lines.push(
         `<text x="${MARGIN.left - 6}" y="${number(top + bandHeight / 2 + 4)}" text-anchor="end">${escapeXML(shorten(band.label))}</text>`,
       );
-      const colour = COLOURS[index % COLOURS.length]!;
-      lines.push(`<path d="${paths[index]!.join("")}" stroke="${colour}" stroke-width="${number(dotHeight)}" fill="none"/>`);
+      lines.push(
+        `<path d="${paths[index]!.join("")}" stroke="${colours.get(band.label)}" stroke-width="${number(dotHeight)}" fill="none"/>`,
+      );
     });
     lines.push(`<path d="M${MARGIN.left} ${MARGIN.top}v${plotHeight}h${plotWidth}" stroke="#444" fill="none"/>`);
     for (const tick of ticks(first * stepMs, (first + span) * stepMs)) {

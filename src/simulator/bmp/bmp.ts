@@ -14,7 +14,7 @@ import { Port } from "../port.js";
 import type { Recorder } from "../recorder.js";
 import { word } from "../scp-call.js";
 import { octets, Tags } from "../tags.js";
-import type { BmpAnswer, BmpController, BmpRequest } from "./controller.js";
+import { type BmpAnswer, type BmpController, type BmpRequest, POWER_ON_MS, WATCHDOG_MS } from "./controller.js";
 
 const MESSAGE_BUFFERS = 8;
 const NO_TAG = 0xff;
@@ -71,6 +71,10 @@ export class Bmp {
     this.counters.received += 1;
     this.counters.receivedBytes += bytes.length;
     this.#setup.recorder?.write(bytes, address, port, this.#port.address, this.#port.port);
+    if (this.controller.isStuck) {
+      this.#drop("nobodyListens");
+      return;
+    }
     if (bytes.length > SCP_MAX_REQUEST) {
       this.#drop("tooLong");
       return;
@@ -120,6 +124,7 @@ export class Bmp {
     const slot = bytes[4]! & 31;
     const controller = this.#setup.frame[slot];
     if (controller === undefined) return { code: ReturnCode.ROUTE };
+    if (controller.isStuck) return undefined;
     const port = bytes[4]! >>> 5;
     if (port === 7) return undefined;
     if (port !== 0) return { code: ReturnCode.PORT };
@@ -154,7 +159,7 @@ export class Bmp {
       case Command.BMP_INFO:
         return controller.information(request);
       case Command.FLASH_COPY:
-        return undefined;
+        return this.#flashCopy(controller, request);
       case Command.FLASH_ERASE:
         return controller.flashErase(request);
       case Command.FLASH_WRITE:
@@ -176,6 +181,18 @@ export class Bmp {
       default:
         return { code: ReturnCode.CMD };
     }
+  }
+
+  /** Nobody answers; after the watchdog has had its time the BMP starts, and as every BMP that starts it switches its board on. */
+  #flashCopy(controller: BmpController, request: BmpRequest): BmpAnswer {
+    controller.flashCopy(request);
+    const { clock, timeScale } = this.#setup;
+    clock.after(WATCHDOG_MS * timeScale, () => {
+      controller.isStuck = false;
+      controller.beginPower();
+      clock.after(POWER_ON_MS * timeScale, () => controller.power(true));
+    });
+    return undefined;
   }
 
   /** Every board of the mask works on its own; the answer waits for the addressed one alone. */

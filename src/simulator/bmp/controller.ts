@@ -1,5 +1,6 @@
 import { ReturnCode } from "../../wire/index.js";
 import { fillFlashes } from "./factory.js";
+import { BMP_VERSION } from "./firmware-image.js";
 import { Flash } from "./flash.js";
 import { Fpgas } from "./fpgas.js";
 import { addressRecord, type BmpIdentity, eepromRecord, hardwareRecord, statusBlock, wordsOf } from "./records.js";
@@ -31,15 +32,14 @@ const FLASH_SIZE = 0x80000;
 const SERIAL_FLASH_SIZE = 0x800000;
 /** Port register in which bit 14 is the reset line of the FPGAs. */
 const PORT_REGISTER = 0x2009c034;
-const VERSION = "2.1.2";
-/** 30 August 2018. */
-const BUILD_TIME = 0x5b87f860;
 // Status of the processor's flash routines.
 const BAD_COUNT = 6;
 const BAD_SECTOR = 7;
 /** Three bit files of 1.5 MB over a slow bus, and 25 ms for the supplies to settle: the duration of "on", ms. */
-const POWER_ON_MS = 2500;
+export const POWER_ON_MS = 2500;
 const POWER_OFF_MS = 30;
+/** The watchdog's time: so long a BMP that has copied its flash stands still, ms. */
+export const WATCHDOG_MS = 10_000;
 
 const ok = (payload?: Uint8Array): BmpAnswer => (payload === undefined ? { code: ReturnCode.OK } : { code: ReturnCode.OK, payload });
 const refuse = (code: ReturnCode): BmpAnswer => ({ code });
@@ -51,6 +51,8 @@ export class BmpController {
   /** Bit n = LED n lit. */
   leds = 2;
   powered = true;
+  /** The processor stands still until its watchdog resets it. */
+  isStuck = false;
   readonly #control: BoardControl;
   readonly #slots: number;
   readonly #ram = new Uint8Array(RAM_SIZE);
@@ -75,9 +77,9 @@ export class BmpController {
   /** VER: address of the running block, frame, CAN id, board; then the text. */
   version(): Uint8Array {
     const { frame, slot } = this.identity;
-    const text = new TextEncoder().encode(`BC&MP/Spin5-BMP\0${VERSION}\0`);
+    const text = new TextEncoder().encode(`BC&MP/Spin5-BMP\0${BMP_VERSION.text}\0`);
     const payload = new Uint8Array(12 + text.length);
-    payload.set(wordsOf((1 << 24) | (frame << 16) | (slot << 8) | slot, 0xffff0100, BUILD_TIME));
+    payload.set(wordsOf((1 << 24) | (frame << 16) | (slot << 8) | slot, 0xffff0100, BMP_VERSION.buildTime));
     payload.set(text, 12);
     return payload;
   }
@@ -163,6 +165,13 @@ export class BmpController {
     if (end > FLASH_SIZE || start >= end) return { code: ReturnCode.ARG, payload: wordsOf(BAD_SECTOR) };
     this.#flash.erase(start, end);
     return ok(wordsOf(RAM));
+  }
+
+  /** FLASH_COPY: arg1 to, arg2 from, arg3 bytes. The processor stands still afterwards: its code may be another one now. */
+  flashCopy({ arg1: to, arg2: from, arg3: length }: BmpRequest): void {
+    const count = Math.max(0, Math.min(length, FLASH_SIZE - to, FLASH_SIZE - from));
+    if (count > 0) this.#flash.write(to, this.#flash.read(from, count));
+    this.isStuck = true;
   }
 
   flashWrite(request: BmpRequest): BmpAnswer {

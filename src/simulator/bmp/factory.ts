@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { ChipCoordinates } from "../../machine/index.js";
 import { CORE_COUNT, LINK_COUNT, type MachineGeometry } from "../../machine/index.js";
 import type { DeadParts } from "../network.js";
+import { writeFirmware } from "./firmware-image.js";
 import type { Flash } from "./flash.js";
 import { addressRecord, type BmpIdentity, wordsOf } from "./records.js";
 
@@ -28,6 +29,7 @@ export function fillFlashes(identity: BmpIdentity, blacklist: readonly number[],
   sector.set(info.subarray(0, SECTOR_SIZE - (BOARD_INFO - DATA_SECTOR) - 4), BOARD_INFO - DATA_SECTOR);
   sector.set(wordsOf(~crc32(sector.subarray(0, SECTOR_SIZE - 4))), SECTOR_SIZE - 4);
   flash.write(DATA_SECTOR, sector);
+  writeFirmware(flash);
   // The boot block of the chips: words high byte first.
   const boot = new Uint8Array(44);
   boot.set([0x55, 0x3a, 0x00, 0x08, 0xf5, 0x00, 0x7f, 0xe0]);

@@ -1,6 +1,5 @@
-import type { MachineGeometry } from "../../machine/index.js";
+import type { ChipCoordinates, MachineGeometry } from "../../machine/index.js";
 import { SCP_PORT } from "../../wire/index.js";
-import type { Board } from "../board.js";
 import type { SimulatedMachineOptions } from "../options.js";
 import { addressAfter } from "../port.js";
 import { octets } from "../tags.js";
@@ -24,8 +23,8 @@ export interface FrameSetup extends Omit<BmpSetup, "frame"> {
 /** Opens one BMP for each 48-chip board into `bmps`, 24 boards to a frame; a board alone has no backplane, a 4-chip board no BMP. */
 export async function openBmps(
   bmps: Bmp[],
-  options: SimulatedMachineOptions,
-  boards: readonly Board[],
+  options: Pick<SimulatedMachineOptions, "port" | "bmpHost" | "powered" | "dead">,
+  boards: readonly { readonly chip: ChipCoordinates; readonly address: { readonly host: string; readonly port: number } }[],
   geometry: MachineGeometry,
   setup: FrameSetup,
 ): Promise<void> {

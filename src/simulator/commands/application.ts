@@ -45,7 +45,10 @@ export function applicationCopyRun(call: ScpCall): ScpAnswer {
   return ReturnCode.OK;
 }
 
-/** COUNT: cores of one application in one state, on the chips of the board whose Ethernet chip is asked. */
+/**
+ * COUNT: cores of one application in one state, on the chips of the board whose Ethernet chip is asked; of a board that lies across the edge of
+ * a torus, on those before the edge only. Source: spinnaker_tools `scamp/scamp-cmd.c` (cmd_count).
+ */
 export function count(call: ScpCall): ScpAnswer {
   const { system, chip, arg1: appId, arg2: state } = call;
   if (!system.firmware.countsBoards) return ReturnCode.CMD;
@@ -56,10 +59,12 @@ export function count(call: ScpCall): ScpAnswer {
   let missing = false;
   const { geometry } = system.network;
   for (const at of geometry.board === "spin3" ? SPIN3_CHIPS : SPIN5_CHIPS) {
-    const [x, y] = [(chip.x + at.x) % geometry.width, (chip.y + at.y) % geometry.height];
+    // The firmware adds without wrapping round: behind the edge of a torus it asks for chips that no table knows.
+    const [x, y] = [chip.x + at.x, chip.y + at.y];
     const target = system.chip(x, y);
     if (target === undefined || (target !== chip && chip.router.p2p.route(x, y) >= NO_ROUTE)) continue;
-    if (target.dead) missing = true;
+    // It was asked; it may know no way back.
+    if (target.dead || !system.reaches(chip, target) || target.router.p2p.route(chip.x, chip.y) === NO_ROUTE) missing = true;
     else total += countCores(target, state, (id) => id === appId);
   }
   system.clock.after(COUNT_MS * Math.min(1, system.timeScale), () => {

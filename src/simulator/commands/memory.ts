@@ -49,7 +49,8 @@ export function linkRead(call: ScpCall): ScpAnswer {
   const [address, length, link] = [call.arg1, call.arg2, call.arg3];
   if (length > SCP_MAX_DATA || !isLink(link)) return ReturnCode.ARG;
   const neighbour = call.system.neighbour(call.chip, link);
-  if (neighbour === undefined) return ReturnCode.TIMEOUT;
+  // The neighbour answers under the address plus one: with an odd address that is no answer the monitor would know.
+  if (neighbour === undefined || (length >= 4 && (address & 1) !== 0)) return ReturnCode.TIMEOUT;
   const reply = call.reply(length);
   const whole = length & ~3;
   try {
@@ -69,14 +70,15 @@ export function linkWrite(call: ScpCall): ScpAnswer {
   if (length > SCP_MAX_DATA || !isLink(link)) return ReturnCode.ARG;
   const neighbour = call.system.neighbour(call.chip, link);
   if (neighbour === undefined) return ReturnCode.TIMEOUT;
-  const whole = Math.min(length, call.data.length) & ~3;
+  const isOdd = (address & 1) !== 0;
+  const whole = Math.min(length, call.data.length, isOdd ? 4 : length) & ~3;
   try {
     neighbour.memory.copyIn((address & ~3) >>> 0, call.data, 0, whole);
   } catch (error) {
     if (error instanceof DataAbort) return ReturnCode.TIMEOUT;
     throw error;
   }
-  return ReturnCode.OK;
+  return isOdd && whole > 0 ? ReturnCode.TIMEOUT : ReturnCode.OK;
 }
 
 /** Half and word accesses to odd places, and words of nothing, abort. */

@@ -153,6 +153,21 @@ describe("borrowing", () => {
     expect((await buffer.get()).value).toBe(1);
   });
 
+  test("the frame that was shown is the next one, whatever is given back before it is taken; it counts as empty until then", () => {
+    const buffer = make(3, { lease: "explicit" });
+    put(buffer, 1);
+    const lent = buffer.tryGet()!;
+    const shown = buffer.peekEmpty();
+    expect(buffer.stats.empty).toBe(2);
+    buffer.release(lent);
+    expect(buffer.stats.empty).toBe(3);
+    expect(buffer.peekEmpty()).toBe(shown);
+    expect(buffer.takeEmpty()).toBe(shown);
+    expect(buffer.takeEmpty()).toBe(lent);
+    expect(buffer.takeEmpty()).toBeDefined();
+    expect(buffer.peekEmpty()).toBeUndefined();
+  });
+
   test("frames are made when they are first needed, and only once", async () => {
     let made = 0;
     const buffer = new FrameBuffer(1000, (slot) => {

@@ -439,7 +439,8 @@ test("after stop() no timer and no socket is left", async () => {
     await client.getIMDFrame();
     expect(await settled()).not.toEqual(before);
   }
-  expect(await settled()).toEqual(before);
+  // What an earlier test or the runner had open may have gone meanwhile.
+  for (const [name, left] of Object.entries(await settled())) expect(left, name).toBeLessThanOrEqual(before[name] ?? 0);
 });
 
 describe("commands", () => {

@@ -301,3 +301,86 @@ test("any frame of any session survives the wire, in both orders", () => {
     { numRuns: 60 },
   );
 });
+
+describe("large frames are read where they stay", () => {
+  const nAtoms = 6000;
+  const FRAMES = 6;
+  const sessions = (["little", "big"] as const).flatMap((byteOrder) => [
+    imdSessionInfoV2(byteOrder),
+    { ...imdSessionInfoV2(byteOrder), version: 3 as const, time: true },
+  ]);
+
+  /** Frame k has k at every coordinate and a step of its own. */
+  const stream = (session: IMDSessionInfo): Uint8Array => {
+    const frame = createIMDFrame(session, nAtoms);
+    const packets = Array.from({ length: FRAMES }, (_, k) => {
+      frame.positions!.fill(k);
+      if (session.time) frame.setTime(1, k, k);
+      const rest = { temperature: 0, total: k, potential: 0, vanDerWaals: 0, coulomb: 0, bonds: 0, angles: 0, dihedrals: 0, impropers: 0 };
+      frame.setEnergies({ step: k, ...rest });
+      return encodeIMDFrame(frame);
+    });
+    return Buffer.concat(packets);
+  };
+
+  test.each(sessions)("version $version, $byteOrder: as a socket reads them, in any pieces, at any pace of the consumer", (session) => {
+    const bytes = stream(session);
+    let inPlace = 0;
+    fc.assert(
+      fc.property(
+        fc.infiniteStream(fc.integer({ min: 1, max: 90_000 })),
+        fc.infiniteStream(fc.boolean()),
+        fc.constantFrom(2, 3),
+        (sizes, takes, slots) => {
+          const { buffer, producer } = start(session, nAtoms, { frames: slots, overflow: "block" });
+          const own = new Uint8Array(40_000);
+          let from = 0;
+          let rest: { at: number; end: number } | undefined;
+          let taken = 0;
+          const take = (): boolean => {
+            const frame = buffer.tryGet();
+            if (frame === undefined) return false;
+            expect(frame.step).toBe(taken);
+            expect(frame.energies?.total).toBe(taken);
+            expect([...new Set(frame.positions)]).toEqual([taken]);
+            taken += 1;
+            return true;
+          };
+          while (taken < FRAMES) {
+            if (rest !== undefined) {
+              rest.at = producer.feed(own, rest.at, rest.end);
+              if (rest.at === rest.end) rest = undefined;
+            } else if (from < bytes.length) {
+              const target = producer.target() ?? own;
+              // Between being told where to read and reading, the consumer has its turn.
+              if (takes.next().value) take();
+              const count = Math.min(sizes.next().value!, target.length, bytes.length - from);
+              target.set(bytes.subarray(from, from + count));
+              from += count;
+              if (target !== own) inPlace += count;
+              const stopped = producer.feed(target, 0, count);
+              if (stopped < count) rest = { at: stopped, end: count };
+            }
+            if (rest !== undefined || from === bytes.length || takes.next().value) take();
+          }
+          expect(producer.bytesRead).toBe(bytes.length);
+          expect(producer.midFrame).toBe(false);
+        },
+      ),
+      { numRuns: 15 },
+    );
+    expect(inPlace).toBeGreaterThan(bytes.length);
+  });
+
+  test("small ones are not: many of them come with one reading", () => {
+    expect(start({ ...imdSessionInfoV2("little"), version: 3 }, 1000).producer.target()).toBeUndefined();
+  });
+
+  test("a header is checked there too", () => {
+    const session: IMDSessionInfo = { ...imdSessionInfoV2("little"), version: 3 };
+    const { producer } = start(session, nAtoms);
+    const target = producer.target()!;
+    target.set(encodeIMDHeader(IMDPacketType.KILL, 1));
+    expect(() => producer.feed(target, 0, 8)).toThrow(/KILL where the session promised ENERGIES/);
+  });
+});

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EIEIOConnection, TokenBucket } from "../../../src/connections/index.js";
+import { CoreState, Signal } from "../../../src/machine/index.js";
 import { EventSender, LiveEvents, liveTag } from "../../../src/services/stream/index.js";
 import { liveEvents, SimulatedMachine } from "../../../src/simulator/index.js";
+import { Transceiver } from "../../../src/transceiver/index.js";
 import { TestClient, until } from "../../simulator/client.js";
 import { udpPort } from "./udp.js";
 
@@ -63,5 +65,38 @@ describe("a simulated board", () => {
     expect(seen.slice(1000)).toEqual([0xdeadbeef, 5]);
     expect(live.stats).toMatchObject({ dropped: 0, malformed: 0 });
     expect(live.stats.sources).toMatchObject([{ address: board.host, events: 1002, late: 0 }]);
+  });
+
+  test("an application that can wait is paused at the high mark and goes on at the low one: nothing is lost", async () => {
+    const board = machine.boards[0]!.address;
+    await using transceiver = await Transceiver.connect(board);
+    const own = await EIEIOConnection.open();
+    await using live = await LiveEvents.open(own, {
+      setTag: liveTag(own, board.host, TAG, { port: board.port }),
+      frames: 64,
+      hold: {
+        pause: () => transceiver.sendSignal(Signal.PAUSE, { appId: 30 }),
+        resume: () => transceiver.sendSignal(Signal.CONT, { appId: 30 }),
+      },
+    });
+    const sender = new EventSender(own, { host: board.host, port: board.port, core: { x: 0, y: 0, p: 1 } }, new TokenBucket(1, 2000));
+    let sent = 0;
+    const isFull = new Promise<void>((resolve) => {
+      void (async () => {
+        for (; !live.paused; sent += 1) await sender.send([sent]);
+        resolve();
+      })();
+    });
+    await isFull;
+    expect(live.stats).toMatchObject({ pauses: 1, resumes: 0, droppedEvents: 0 });
+    expect((await client.read(0xe5007000 + 128 + 46, 1))[0]).toBe(CoreState.PAUSE);
+    const seen: number[] = [];
+    while (seen.length < sent) {
+      const frame = await live.getFrame();
+      seen.push(...frame.keys.subarray(0, frame.count));
+    }
+    expect(seen).toEqual(Array.from({ length: sent }, (_, i) => i));
+    await until(async () => (await client.read(0xe5007000 + 128 + 46, 1))[0] === CoreState.RUN);
+    expect(live.stats).toMatchObject({ pauses: 1, resumes: 1, holdFailures: 0, droppedEvents: 0 });
   });
 });

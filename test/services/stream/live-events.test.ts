@@ -5,6 +5,7 @@ import {
   EventSender,
   KeyMap,
   LiveEvents,
+  LiveRuns,
   liveTag,
   NotificationListener,
   NotificationSender,
@@ -31,8 +32,9 @@ async function until(condition: () => boolean): Promise<void> {
 /** A board: a port that answers CMD_IPTAG and sends live packets to whoever it was aimed at. */
 async function board(
   answer: (request: ScpRequestPacket, count: number) => number | undefined = () => 0x80,
+  { x, y, address, at }: { x: number; y: number; address?: string; at?: number } = { x: 0, y: 0 },
 ): Promise<UdpPort & { readonly requests: ScpRequestPacket[]; emit(message: EieioDataInput | Uint8Array): Promise<void> }> {
-  const port = await udpPort();
+  const port = await udpPort(address, at);
   const requests: ScpRequestPacket[] = [];
   let aimed: { port: number; address: string } | undefined;
   port.onMessage((datagram, from) => {
@@ -40,8 +42,20 @@ async function board(
     requests.push(request);
     const returnCode = answer(request, requests.length);
     if (returnCode === undefined) return;
-    if (returnCode === 0x80) aimed = { ...from };
-    const reply = { ...request, flags: 0x07, destPort: 7, destCpu: 31, srcPort: 0, srcCpu: 0, returnCode, payload: new Uint8Array(4) };
+    if (returnCode === 0x80 && request.command === 26) aimed = { ...from };
+    // A reply goes to the Ethernet chip, and says so.
+    const reply = {
+      ...request,
+      destX: x,
+      destY: y,
+      flags: 0x07,
+      destPort: 7,
+      destCpu: 31,
+      srcPort: 0,
+      srcCpu: 0,
+      returnCode,
+      payload: new Uint8Array(4),
+    };
     void port.send(encodeScpReply(reply), from.port, from.address);
   });
   return {
@@ -54,17 +68,20 @@ async function board(
 const TIMED = { type: 2, payloadIsTime: true } as const;
 
 describe("tag", () => {
-  test("the request leaves the socket that then gets the events, with strip and use-sender", async () => {
-    await using peer = await board();
+  test("the request leaves the socket that then gets the events, with strip and use-sender, for the chip that has the Ethernet", async () => {
+    await using peer = await board(undefined, { x: 4, y: 8 });
     const own = await udpPort();
     await using live = await LiveEvents.open(own, { setTag: liveTag(own, peer.address, 3, { port: peer.port }) });
-    expect(peer.requests).toMatchObject([{ command: 26, arg1: 0x50010003, arg2: 0, arg3: 0, tag: 0xff, flags: 0x87 }]);
+    expect(peer.requests).toMatchObject([
+      { command: 0, destX: 255, destY: 255, tag: 0xff, flags: 0x87 },
+      { command: 26, destX: 4, destY: 8, arg1: 0x50010003, arg2: 0, arg3: 0, tag: 0xff, flags: 0x87 },
+    ]);
     await peer.emit({ ...TIMED, payloadBase: 7, keys: [0x1001, 0x1002] });
     const frame = await live.getFrame();
     expect([...frame.keys.subarray(0, frame.count)]).toEqual([0x1001, 0x1002]);
     expect([frame.step, frame.source, frame.late]).toEqual([7, peer.address, false]);
-    // The reply to the request came by the same socket and is no event.
-    expect(live.stats).toMatchObject({ messages: 1, events: 2, emptyMessages: 1, malformed: 0 });
+    // The replies to the requests came by the same socket and are no events.
+    expect(live.stats).toMatchObject({ messages: 1, events: 2, emptyMessages: 2, malformed: 0 });
   });
 
   test("a lost request is sent again, with a sequence number of its own; a dead board is a time-out", async () => {
@@ -72,7 +89,8 @@ describe("tag", () => {
     await using own = await udpPort();
     const options = { port: peer.port, replyTimeoutMs: 20 };
     await liveTag(own, peer.address, 1, options)(new AbortController().signal);
-    expect(peer.requests.map((request) => request.sequence)).toEqual([1, 2, 3]);
+    expect(peer.requests.map(({ command }) => command)).toEqual([0, 0, 0, 26]);
+    expect(new Set(peer.requests.map(({ sequence }) => sequence)).size).toBe(4);
     await using dead = await board(() => undefined);
     const failing = liveTag(own, dead.address, 1, { port: dead.port, replyTimeoutMs: 5, attempts: 3 })(new AbortController().signal);
     await expect(failing).rejects.toMatchObject({ code: "ERR_SPINN_TIMEOUT", request: /IPTAG set 1/ });
@@ -208,6 +226,45 @@ describe("events", () => {
     const own = await udpPort();
     await expect(LiveEvents.open(own, { overflow: "pause" as "drop-oldest" })).rejects.toThrow(/cannot be paused/);
     await own.close();
+  });
+
+  test("hold: one command at a time, the last wish wins, a resume that failed is tried again, close() lets go", async () => {
+    const log: string[] = [];
+    const gates: ((error?: Error) => void)[] = [];
+    const command = (name: string) => (): Promise<void> => {
+      log.push(name);
+      return new Promise((resolve, reject) => gates.push((error) => (error === undefined ? resolve() : reject(error))));
+    };
+    const hold = { pause: command("pause"), resume: command("resume") };
+    await using both = await pair({ frames: 4, hold });
+    const { live, send } = both;
+    const fill = async (): Promise<void> => {
+      const { messages } = live.stats;
+      for (let i = 0; i < 3; i += 1) await send({ type: 2, keys: [i] });
+      await until(() => live.stats.messages === messages + 3);
+    };
+    await fill();
+    expect(log).toEqual(["pause"]);
+    for (let i = 0; i < 3; i += 1) await live.getFrame();
+    // The pause is not answered yet: nothing else is sent.
+    expect([log.length, live.paused]).toEqual([1, false]);
+    gates[0]!();
+    await until(() => log.length === 2);
+    expect([log[1], live.paused]).toEqual(["resume", true]);
+    gates[1]!(new Error("no answer"));
+    await until(() => log.length === 3);
+    expect([log[2], live.stats.holdFailures]).toEqual(["resume", 1]);
+    gates[2]!();
+    await until(() => !live.paused);
+    await fill();
+    gates[3]!();
+    await until(() => live.paused);
+    const closing = live.close();
+    await until(() => log.length === 5);
+    gates[4]!();
+    await closing;
+    expect(log).toEqual(["pause", "resume", "resume", "pause", "resume"]);
+    expect(live.stats).toMatchObject({ pauses: 2, resumes: 2, holdFailures: 1 });
   });
 
   test("bad datagrams are counted and cost no frame", async () => {
@@ -451,5 +508,79 @@ describe("notifications", () => {
     release();
     await announced;
     await until(() => listener.stats.pauses === 63);
+  });
+});
+
+describe("runs of the tool chain", () => {
+  const DATABASE = "fixtures/tool-chain/7.sqlite3";
+
+  /** The two boards of the database, and the tool chain. */
+  async function lab(labels?: readonly string[]) {
+    const first = await board(undefined, { x: 0, y: 0, address: "127.79.200.1" });
+    const second = await board(undefined, { x: 4, y: 8, address: "127.79.200.2", at: first.port });
+    const [chain, notifications, events] = [await udpPort(), await udpPort(), await udpPort("0.0.0.0")];
+    const log: string[] = [];
+    const runs = await LiveRuns.open(notifications, events, {
+      labels,
+      tagOptions: { port: first.port },
+      onRun: ({ keyMap, tags }) => void log.push(`run of ${keyMap.ranges.length} ranges, ${tags.length} tags`),
+      onStart: () => void log.push("start"),
+      onPause: () => void log.push("pause"),
+      onError: (error) => void log.push(String((error as SpinnError).message)),
+    });
+    const sender = new NotificationSender(chain, { host: "127.0.0.1", port: notifications.port });
+    const close = async (): Promise<void> => {
+      await runs.close();
+      await Promise.all([first, second, chain].map((port) => port.close()));
+    };
+    return { first, second, events, runs, sender, log, [Symbol.asyncDispose]: close };
+  }
+
+  test("the database is read, the tag of each board is set on its own chip, then it is confirmed; again for the next run", async () => {
+    await using it = await lab();
+    // Before a database nobody is listened to.
+    await it.first.send(encodeEieioData({ type: 2, keys: [1] }), it.events.port, "127.0.0.1");
+    for (let run = 1; run <= 2; run += 1) {
+      await it.sender.announceDatabase(DATABASE, { timeoutMs: 5000 });
+      expect(it.log.at(-1)).toBe("run of 4 ranges, 2 tags");
+      for (const { requests, chip } of [
+        { ...it.first, chip: [0, 0] },
+        { ...it.second, chip: [4, 8] },
+      ]) {
+        expect(requests).toHaveLength(2 * run);
+        const last = requests.at(-1)!;
+        expect([last.command, last.arg1, last.destX, last.destY]).toEqual([26, 0x50010001, ...chip]);
+      }
+      await it.sender.start();
+      await it.second.emit({ ...TIMED, payloadBase: run, keys: [0x04080801] });
+      const frame = await it.runs.live.getFrame();
+      expect([...readEvents(frame, it.runs.run!.keyMap)]).toEqual([
+        { step: run, key: 0x04080801, payload: undefined, label: "exc", atom: 101 },
+      ]);
+      await it.sender.pause();
+      await until(() => it.log.at(-1) === "pause");
+    }
+    expect(it.runs.live.stats).toMatchObject({ foreign: 1, events: 2 });
+  });
+
+  test("only the boards of the populations that are wanted", async () => {
+    await using one = await lab(["inh"]);
+    await one.sender.announceDatabase(DATABASE, { timeoutMs: 5000 });
+    expect([one.first.requests.length, one.second.requests.length]).toEqual([0, 2]);
+    expect(one.runs.run!.keyMap.ranges.map(({ label }) => label)).toEqual(["inh"]);
+  });
+
+  test("what cannot be followed is told, and not confirmed; the next one is", async () => {
+    await using it = await lab(["nobody"]);
+    for (const [path, words] of [
+      [DATABASE, /no live events of "nobody"/],
+      ["fixtures/tool-chain/nothing.sqlite3", /cannot be read/],
+      ["", /without a database/],
+    ] as const) {
+      await expect(it.sender.announceDatabase(path, { timeoutMs: 100 })).rejects.toMatchObject({ code: "ERR_SPINN_TIMEOUT" });
+      await until(() => words.test(it.log.at(-1) ?? ""));
+    }
+    expect(it.runs.notifications.stats).toMatchObject({ databases: 3, failed: 3 });
+    expect(it.runs.run).toBeUndefined();
   });
 });
