@@ -68,6 +68,7 @@ Ctrl-C once: the packet in flight ends, what was begun is cleaned up, and spinn 
   change   write, fill, load, signal, tags, leds, routes --load    writes outside SDRAM and SysRAM need --force
   disturb  power, reset, routes --clear                            the target must be named, and a question is asked; without a
                                                                    terminal nothing is done (status 8) unless --yes is given
+  The page of spinn serve --web looks only, unless --web-allow is given, and shows nothing without the key in its address.
   A board that is booted already is not booted again. Cores in use are not taken away by load unless --force is given.
 `,
 };
