@@ -42,9 +42,14 @@ export interface BringupDevices {
   boot(image: Uint8Array, options: BootOptions): Promise<BootResult>;
 }
 
+/** Boards at the other end of a way that datagrams take. Default: this computer's own network. */
+export function devicesOver(open?: TransceiverOptions["open"]): BringupDevices {
+  return {
+    connect: (options) => Transceiver.connect({ ...options, open }),
+    connectBmp: (options) => Bmp.connect({ ...options, open }),
+    boot: (image, options) => Transceiver.boot(image, { ...options, open }),
+  };
+}
+
 /** Boards on the network. */
-export const NETWORK_DEVICES: BringupDevices = {
-  connect: (options) => Transceiver.connect(options),
-  connectBmp: (options) => Bmp.connect(options),
-  boot: (image, options) => Transceiver.boot(image, options),
-};
+export const NETWORK_DEVICES: BringupDevices = devicesOver();

@@ -7,7 +7,7 @@
  * ```
  */
 export type { ConditionInput } from "./condition.js";
-export { type BringupBmp, type BringupDevices, type BringupMachine, NETWORK_DEVICES } from "./devices.js";
+export { type BringupBmp, type BringupDevices, type BringupMachine, devicesOver, NETWORK_DEVICES } from "./devices.js";
 export {
   type BoardSource,
   type FleetEvent,

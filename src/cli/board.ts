@@ -1,12 +1,14 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { PipelineCounters } from "../connections/index.js";
+import type { OpenChannel, PipelineCounters } from "../connections/index.js";
+import type { RemoteNetwork } from "../controller/index.js";
 import { Transceiver } from "../transceiver/index.js";
 import { type BoardAddress, type Inventory, readInventory } from "./inventory.js";
 import type { Job } from "./job.js";
 import { parseDuration, parseInteger } from "./number.js";
 import { usage } from "./usage.js";
+import { addViaOption, openNetwork, viaOf } from "./via.js";
 
 interface BoardOptions {
   /** Several times, in verbs that take several boards; the one that takes one takes the first. */
@@ -15,30 +17,53 @@ interface BoardOptions {
   readonly timeout?: number;
 }
 
+/** A board, and the way to it. */
+export interface ChosenBoard extends BoardAddress {
+  /** How datagrams get there; `undefined` for this computer's own network. */
+  readonly open: OpenChannel | undefined;
+  /** The controller's network, with `--via`. */
+  readonly network: RemoteNetwork | undefined;
+}
+
 export const parsePort = (text: string): number => parseInteger("port", text, 1, 65535);
 export const parseTimeout = (text: string): number => parseDuration("--timeout", text);
 
 /** The options of every verb that talks to a board. */
 export function addBoardOptions(command: Command): Command {
-  return command
+  return addViaOption(command, "else this computer's own network")
     .option("--host <host>", "board: address, name, host:port, or a name of the inventory (default: $SPINN_HOST, then its default)")
     .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
     .option("--timeout <time>", "how long the board may stay silent before it is taken for absent (default: 3s)", parseTimeout);
 }
 
-/** Which board is meant: `--host`, else SPINN_HOST, else the default of the inventory. Throws `ERR_SPINN_ARGUMENT` when none is. */
-export async function chooseBoard(job: Job, command: Command): Promise<BoardAddress> {
+/** Runs that have said which board they mean: once is enough. */
+const told = new WeakSet<Job>();
+
+/**
+ * Which board is meant: `--host`, else that of the controller named by `--via` or SPINN_VIA, else SPINN_HOST, else the default of the inventory.
+ * Throws `ERR_SPINN_ARGUMENT` when none is, and what connecting to the controller throws.
+ */
+export async function chooseBoard(job: Job, command: Command): Promise<ChosenBoard> {
   const options = command.opts<BoardOptions>();
   const inventory = await readInventory(inventoryPath());
-  const said = [options.host].flat()[0] ?? process.env["SPINN_HOST"] ?? inventory?.default;
+  const host = [options.host].flat()[0];
+  const via = await viaOf(command, ["host"]);
+  if (via !== undefined) {
+    const network = await openNetwork(job, via);
+    const board = host === undefined ? network.board : resolveBoard(host, inventory);
+    const bmp = network.bmp === undefined ? undefined : `${network.bmp.host}:${network.bmp.port}`;
+    return { ...board, port: options.port ?? board.port, bmp, open: network.open, network };
+  }
+  const said = host ?? process.env["SPINN_HOST"] ?? inventory?.default;
   if (said === undefined || said === "") {
     throw usage("no board is named", "give --host HOST, set SPINN_HOST, or name a default in the inventory (spinn help boards)");
   }
-  if (options.host === undefined) {
+  if (options.host === undefined && !told.has(job)) {
+    told.add(job);
     job.say(`board ${said} (from ${process.env["SPINN_HOST"] === undefined ? inventoryPath() : "SPINN_HOST"})`);
   }
   const board = resolveBoard(said, inventory);
-  return options.port === undefined ? board : { ...board, port: options.port };
+  return { ...board, port: options.port ?? board.port, open: undefined, network: undefined };
 }
 
 /** `host`, `host:port`, or a name of the inventory. Throws `ERR_SPINN_ARGUMENT` for a port that is none. */
@@ -58,12 +83,12 @@ export function inventoryPath(): string {
 
 /** Runs `work` with a connection to the board that is meant, and closes it. With `--verbose` its counters are told at the end. */
 export async function withBoard<T>(job: Job, command: Command, work: (board: Transceiver) => Promise<T>): Promise<T> {
-  const { host, port } = await chooseBoard(job, command);
+  const { host, port, open } = await chooseBoard(job, command);
   const { timeout } = command.opts<BoardOptions>();
   const waiting = setTimeout(() => job.terminal.progress.note(`waiting for ${host} to answer`), 500);
   let board: Transceiver;
   try {
-    board = await Transceiver.connect({ host, port, signal: job.signal, ...(timeout === undefined ? {} : { probeMs: timeout }) });
+    board = await Transceiver.connect({ host, port, open, signal: job.signal, ...(timeout === undefined ? {} : { probeMs: timeout }) });
   } finally {
     clearTimeout(waiting);
     job.terminal.progress.clear();

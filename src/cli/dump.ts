@@ -4,7 +4,9 @@ export type DumpFormat = "hex" | "words" | "bin";
 
 /** Bytes as text: 16 to a line with address and characters (`hex`), or four little-endian words to a line (`words`). */
 export function formatDump(address: number, bytes: Uint8Array, format: "hex" | "words", columns = Number.POSITIVE_INFINITY): string {
-  const perLine = format === "hex" ? (columns < 76 ? 8 : 16) : columns < 46 ? 8 : 16;
+  // An address and two blanks, then 3 columns a byte and its character between bars, or 9 columns a word.
+  const width = (perLine: number): number => (format === "hex" ? 15 + 4 * perLine : 11 + (9 * perLine) / 4);
+  const perLine = [16, 8, 4].find((count) => width(count) <= columns) ?? 4;
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += perLine) {
     const part = bytes.subarray(at, at + perLine);

@@ -130,8 +130,11 @@ export function deadLinks(machine: Machine): string[] {
 /** Distance between neighbours in the picture, px. */
 const SIZE = 52;
 
-/** The machine as a picture: hexagons coloured by what their cores do, links as lines, dead ones dashed red. One self-contained SVG document. */
-export function hexagonSvg(machine: Machine, title: string): string {
+/**
+ * The machine as a picture: hexagons coloured by what their cores do, links as lines, dead ones dashed red. One self-contained SVG document.
+ * `notes` are words for chips, by `chipKey`, e.g. the temperature of a board at its Ethernet chip.
+ */
+export function hexagonSvg(machine: Machine, title: string, notes: ReadonlyMap<number, string> = new Map()): string {
   const chips = [...machine.geometry.chips()];
   const point = (chip: ChipCoordinates): readonly [number, number] => {
     const { x, y } = hexagonCentre(chip);
@@ -147,7 +150,7 @@ export function hexagonSvg(machine: Machine, title: string): string {
     const [cx, cy] = point(chip);
     const view = viewOf(machine, chip);
     lines.push(...linkLines(machine, chip, point));
-    cells.push(hexagon(chip, view, cx, cy, machine));
+    cells.push(hexagon(chip, view, cx, cy, machine, notes.get(chipKey(chip.x, chip.y))));
   }
   const size = `width="${wide.toFixed(0)}" height="${high.toFixed(0)}" viewBox="${left.toFixed(1)} ${top.toFixed(1)} ${wide.toFixed(1)} ${high.toFixed(1)}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" text-anchor="middle">
@@ -160,14 +163,18 @@ ${svgLegend(left + 14, top + high - 16)}
 `;
 }
 
-function hexagon(chip: ChipCoordinates, view: ChipView, cx: number, cy: number, machine: Machine): string {
+function hexagon(chip: ChipCoordinates, view: ChipView, cx: number, cy: number, machine: Machine, note: string | undefined): string {
   const corners = hexagonCorners(0.87).map((corner) => `${(cx + SIZE * corner.x).toFixed(1)},${(cy + SIZE * corner.y).toFixed(1)}`);
   const edge = view.isEthernet ? 'stroke="#1b4f8a" stroke-width="3"' : 'stroke="#7a8794" stroke-width="1"';
   const ink = view.kind === "dead" ? "#bbbbbb" : "#1c2733";
   const info = machine.chips.get(chipKey(chip.x, chip.y));
   const states = info === undefined ? "no answer" : `${info.coreCount} cores: ${stateCounts(info.coreStates.slice(0, info.coreCount))}`;
   const ip = info?.ethernet === undefined ? "" : `, Ethernet ${info.ethernet.ip}`;
-  return `<g><title>${escapeXml(`chip ${formatChip(chip)}, ${states}${ip}`)}</title><polygon points="${corners.join(" ")}" fill="${FILL[view.kind]}" ${edge}/><text x="${cx.toFixed(1)}" y="${(cy - 1).toFixed(1)}" font-size="12" fill="${ink}">${formatChip(chip)}</text><text x="${cx.toFixed(1)}" y="${(cy + 12).toFixed(1)}" font-size="10" fill="${ink}">${view.kind === "dead" ? "dead" : `${LETTER[view.kind]}${view.cores}`.trim()}</text></g>`;
+  const words =
+    note === undefined
+      ? ""
+      : `<text x="${cx.toFixed(1)}" y="${(cy + 22).toFixed(1)}" font-size="8" fill="${ink}">${escapeXml(note)}</text>`;
+  return `<g><title>${escapeXml(`chip ${formatChip(chip)}, ${states}${ip}${note === undefined ? "" : `, ${note}`}`)}</title><polygon points="${corners.join(" ")}" fill="${FILL[view.kind]}" ${edge}/><text x="${cx.toFixed(1)}" y="${(cy - 1).toFixed(1)}" font-size="12" fill="${ink}">${formatChip(chip)}</text><text x="${cx.toFixed(1)}" y="${(cy + 12).toFixed(1)}" font-size="10" fill="${ink}">${view.kind === "dead" ? "dead" : `${LETTER[view.kind]}${view.cores}`.trim()}</text>${words}</g>`;
 }
 
 /** Each pair once: the three links east, north-east and north. A wire round the edge of a torus is left out. */

@@ -16,6 +16,8 @@ export class Job {
   readonly verbs: VerbTable;
   /** What an interrupt at this moment leaves behind, in words; `undefined` for nothing. */
   leftBehind: string | undefined;
+  /** Bounded by what one verb opens. */
+  readonly #kept: AsyncDisposable[] = [];
 
   constructor(
     verb: string,
@@ -48,6 +50,17 @@ export class Job {
 
   say(words: string): void {
     this.terminal.say(words);
+  }
+
+  /** Closes something when the verb has ended. */
+  keep<T extends AsyncDisposable>(resource: T): T {
+    this.#kept.push(resource);
+    return resource;
+  }
+
+  /** Closes what was kept. */
+  async release(): Promise<void> {
+    for (const resource of this.#kept.splice(0).reverse()) await resource[Symbol.asyncDispose]();
   }
 }
 

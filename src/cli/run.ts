@@ -10,7 +10,7 @@ import { usage } from "./usage.js";
 import { VERBS } from "./verbs.js";
 
 /** Options of the whole program that take a value: the word behind them is no verb. */
-const WITH_VALUE = new Set(["--host", "--port", "--timeout", "--color"]);
+const WITH_VALUE = new Set(["--host", "--port", "--timeout", "--color", "--via"]);
 
 /** What ends a run from outside. */
 export interface Interrupts {
@@ -49,6 +49,8 @@ export async function run(words: readonly string[], streams: Streams, interrupts
     if (interrupts.received !== undefined) return sayInterrupted(terminal, name, job, interrupts);
     const known = name !== undefined && Object.hasOwn(VERBS, name) ? name : undefined;
     return fail(terminal, known, failureOf(error, known), options);
+  } finally {
+    await job?.release();
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Job, Verb } from "./job.js";
 import { ExitStatus } from "./status.js";
-import { addViaOption, withRuns } from "./via.js";
+import { addViaOption, chooseVia, withRuns } from "./via.js";
 
 interface Steer {
   /** Method of the target `runs`. */
@@ -26,7 +26,7 @@ export function steerVerb({ method, args, words, examples, configure }: Steer): 
     statuses: [1, 3, 4, 5, 9],
     async run(job: Job, command: Command) {
       const run = command.args[0]!;
-      return await withRuns(job, command, async (runs) => {
+      return await withRuns(job, await chooseVia(command), async (runs) => {
         const before = await runs.status(run);
         const hasEnded = ENDED.includes(before.state);
         if (!hasEnded) await runs.steer(method, run, args?.(command) ?? {});

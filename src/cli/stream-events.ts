@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import { EIEIOConnection, UDPConnection } from "../connections/index.js";
+import { type DatagramChannel, EIEIOConnection, type OpenChannel, UDPConnection } from "../connections/index.js";
 import { Signal } from "../machine/index.js";
 import {
+  type DatagramPort,
   type EventFrame,
   eventFrameToJson,
   FrameFileWriter,
@@ -55,6 +56,8 @@ export interface EventStreamOptions extends StreamOptions {
 interface Board {
   readonly host: string;
   readonly port: number;
+  /** How datagrams get there; `undefined` for this computer's own network. */
+  readonly open?: OpenChannel | undefined;
 }
 
 /** Requests for the tag until the board is taken for absent. */
@@ -114,12 +117,19 @@ async function chooseBoards(job: Job, command: Command, options: EventStreamOpti
   const { host: hosts = [], allBoards, port } = options;
   const inventory = hosts.length > 1 ? await readInventory(inventoryPath()) : undefined;
   const said = hosts.length > 1 ? hosts.map((host) => resolveBoard(host, inventory)) : [await chooseBoard(job, command)];
-  const boards = said.map((board) => ({ host: board.host, port: port ?? board.port ?? SCP_PORT }));
+  const boards: Board[] = said.map((board) => ({
+    host: board.host,
+    port: port ?? board.port ?? SCP_PORT,
+    open: "open" in board ? (board.open as OpenChannel | undefined) : undefined,
+  }));
+  if (boards[0]!.open !== undefined && options.listen !== undefined) {
+    throw usage("--listen and --via: the board sends to the controller, not here");
+  }
   if (!allBoards) return boards;
   const [first] = boards;
   await using transceiver = await Transceiver.connect({ ...first!, signal: job.signal });
   const { machine } = await transceiver.discover({ signal: job.signal });
-  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ host: ethernet!.ip, port: first!.port }));
+  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ ...first!, host: ethernet!.ip }));
   job.say(`${first!.host} is one of ${plural(found.length, "board")}: ${found.map(({ host }) => host).join(" ")}`);
   return found;
 }
@@ -162,8 +172,7 @@ function countKnown({ count, keys }: EventFrame, keyMap: KeyMap | undefined): nu
 /** The tag of each board is aimed at one socket of ours, or some port is listened on. */
 async function fromBoards(job: Job, boards: readonly Board[], options: EventStreamOptions): Promise<EventSource> {
   const { tag = 1, listen, timeout = DEFAULT_TIMEOUT_MS } = options;
-  const { own, addresses } = await waysTo(boards, job.signal);
-  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal: job.signal });
+  const { connection, addresses, local } = await portTo(boards, listen, job.signal);
   const tagOptions = { attempts: TAG_ATTEMPTS, replyTimeoutMs: Math.max(1, timeout / TAG_ATTEMPTS) };
   const each = addresses.map((address, i) => liveTag(connection, address, tag, { ...tagOptions, port: boards[i]!.port }));
   const setTag = async (signal: AbortSignal): Promise<void> =>
@@ -184,7 +193,7 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
   }
   const names = boards.map(({ host }) => host).join(", ");
   if (listen === undefined) job.leftBehind = `tag ${tag} of ${names} points at this computer until somebody sets it anew`;
-  job.say(`listening on ${connection.local} for events of ${names}${listen === undefined ? `, tag ${tag}` : ""}`);
+  job.say(`listening ${local} for events of ${names}${listen === undefined ? `, tag ${tag}` : ""}`);
   return {
     live,
     next: (signal) => live.getFrame({ signal }),
@@ -194,6 +203,34 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
       await live.close();
       await board?.close();
     },
+  };
+}
+
+/** Where events come in: a socket of our own, or channels of the controller, whose address the boards are told then. */
+async function portTo(boards: readonly Board[], listen: number | undefined, signal: AbortSignal) {
+  if (boards[0]!.open !== undefined) {
+    const channels: [Board, DatagramChannel][] = [];
+    for (const board of boards) channels.push([board, await board.open!(board.host, board.port, { signal })]);
+    return { connection: portOver(channels), addresses: boards.map(({ host }) => host), local: "through the controller" };
+  }
+  const { own, addresses } = await waysTo(boards, signal);
+  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal });
+  return { connection, addresses, local: `on ${connection.local}` };
+}
+
+/** A port whose peers are at the other ends of channels. */
+function portOver(channels: readonly (readonly [Board, DatagramChannel])[]): DatagramPort {
+  return {
+    onMessage: (listener) => {
+      const offs = channels.map(([{ host, port }, channel]) =>
+        channel.subscribe({ onDatagram: (datagram) => listener(datagram, { address: host, port }) }),
+      );
+      return () => {
+        for (const off of offs) off();
+      };
+    },
+    send: async (datagram, port, host) => channels.find(([board]) => board.host === host && board.port === port)?.[1].send(datagram),
+    close: async () => void (await Promise.all(channels.map(([, channel]) => channel.close()))),
   };
 }
 

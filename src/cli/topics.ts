@@ -24,8 +24,14 @@ export const TOPICS: Readonly<Record<string, string>> = {
 A board may have a port, a BMP, its slot in the frame of that BMP, and variables for bring-up scripts. spinn bringup --boards takes names of
 boards and groups, and patterns.
 
+  --via lab-pc:3277           the board of a spinn serve that runs there, as if it were on this computer's network: all verbs for boards and
+                              BMPs work alike. Board and BMP are the controller's own, --host and --bmp need not be given.
+  --via "tls://lab-pc:3277?ca=FILE&cert=FILE&key=FILE"
+                              the same with TLS: whom to trust (the controller's certificate, or an authority's), and who we are
+  SPINN_VIA                   the same in the environment, where neither --via nor --host is given; it stands above SPINN_HOST
+
 A board's BMP, which switches its power, has an address of its own: --bmp, or bmp in the inventory. It is usually the board's minus one.
-What switches boards (power, reset) must name the BMP or the board; SPINN_HOST and the default are not enough.
+What switches boards (power, reset) must name the BMP, the board, or the controller (--via); SPINN_HOST, SPINN_VIA and the default are not enough.
 `,
   places: `Chips and cores
 
@@ -52,6 +58,7 @@ ITCM and DTCM belong to one core: name it. What lies outside all memory is refus
   stdout is data, stderr is talk: spinn read 1,2 sdram 4K -f bin > file is clean.
   --json       one object with "schema" and "version"; members are never renamed or removed within a version.
                Verbs that go on (--follow, --watch, --ndjson) print an object per line. An error is an object too: schema spinn.error.
+               JSON Schema of all of them: src/cli/output.schema.json in the package
   -q, --quiet  only data and errors;  -v, --verbose also counters of the transport
   --debug      the stack of an error
   colours and progress are for terminals only; NO_COLOR and --color are honoured; a reader that goes away is no error.
@@ -67,7 +74,13 @@ Ctrl-C once: the packet in flight ends, what was begun is cleaned up, and spinn 
   look     info, ps, read, iobuf, map, router, heap, sensors ...   free
   change   write, fill, load, signal, tags, leds, routes --load    writes outside SDRAM and SysRAM need --force
   disturb  power, reset, routes --clear                            the target must be named, and a question is asked; without a
-                                                                   terminal nothing is done (status 8) unless --yes is given
+                                                                   terminal nothing is done (status 8) unless --yes is given.
+                                                                   Where others have cores at work or tags of their own, that is
+                                                                   said, and it takes --force
+  ruin     ybug: srom_write ... bmpc: xboot, bmp_ip, ee_write ...  the board's name must be typed, or --allow-flash given; what was
+                                                                   there is saved in a file first, and what was written is read back
+  Every verb that changes something has --dry-run: it says what would be done, and sends nothing that changes anything.
+   A controller (spinn serve) lets callers do what its --allow says, and what comes before: look, change, or disturb.
   The page of spinn serve --web looks only, unless --web-allow is given, and shows nothing without the key in its address.
   A board that is booted already is not booted again. Cores in use are not taken away by load unless --force is given.
 `,

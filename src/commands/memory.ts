@@ -105,7 +105,7 @@ class WriteRequest extends MemoryRequest implements ScpRequest<void> {
  * READ (2): 1..256 bytes at `address`, as a copy. A core's ITCM and DTCM are reached by addressing that core, everything else through the
  * monitor. The unit of access is the widest that address and length allow; registers must be read in whole words.
  *
- * Repeatable for memory and for router registers without side effect; see {@link readIsRepeatable}.
+ * Repeatable for memory and for router registers without side effect; see `readIsRepeatable`.
  * Throws `ERR_SPINN_ARGUMENT`, `ERR_SPINN_MEMORY`. Source: scamp-cmd.c `cmd_read`.
  */
 export function readMemory(target: Target, address: number, length: number): ScpRequest<Uint8Array> {

@@ -1,6 +1,7 @@
 import { BOOT_HEADER_SIZE, BOOT_PORT, type BootMessage, decodeBoot, encodeBoot } from "../wire/boot.js";
 import type { Listenable } from "./connection-listener.js";
-import { UDPConnection } from "./udp-connection.js";
+import type { DatagramChannel, OpenChannel } from "./datagram-channel.js";
+import { openUdp } from "./udp-connection.js";
 
 export interface BootConnectionOptions {
   /** Name or IPv4 address of the board. */
@@ -8,33 +9,35 @@ export interface BootConnectionOptions {
   /** UDP port of the boot ROM. Default 54321. */
   readonly port?: number | undefined;
   readonly localHost?: string | undefined;
+  /** How datagrams get there. Default `openUdp`: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Messages to (and the hello of) a boot ROM. The ROM acknowledges nothing: pacing and repetition are the caller's. */
 export class BootConnection implements Listenable<BootMessage> {
-  readonly udp: UDPConnection;
+  readonly channel: DatagramChannel;
 
-  private constructor(udp: UDPConnection) {
-    this.udp = udp;
+  private constructor(channel: DatagramChannel) {
+    this.channel = channel;
   }
 
-  /** Errors as {@link UDPConnection.open}. */
+  /** Errors as `UDPConnection.open`, or those of the way that `open` takes. */
   static async open(options: BootConnectionOptions): Promise<BootConnection> {
-    const { host, port = BOOT_PORT, localHost, signal } = options;
-    return new BootConnection(await UDPConnection.open({ remoteHost: host, remotePort: port, localHost, signal }));
+    const { host, port = BOOT_PORT, localHost, open = openUdp, signal } = options;
+    return new BootConnection(await open(host, port, { localHost, signal }));
   }
 
   get remote(): string {
-    return this.udp.remote;
+    return this.channel.remote;
   }
 
   send(message: BootMessage): void {
-    this.udp.send(encodeBoot(message));
+    this.channel.send(encodeBoot(message));
   }
 
   onMessage(receiver: (message: BootMessage) => void): () => void {
-    return this.udp.subscribe({
+    return this.channel.subscribe({
       onDatagram: (datagram) => {
         if (datagram.length >= BOOT_HEADER_SIZE) receiver(decodeBoot(datagram));
       },
@@ -42,7 +45,7 @@ export class BootConnection implements Listenable<BootMessage> {
   }
 
   close(): Promise<void> {
-    return this.udp.close();
+    return this.channel.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@ import type { SpinnError } from "../errors.js";
 
 /**
  * The seam between conversations and the network: whole datagrams to and from one peer. `UDPConnection` is the real one; tests put an
- * in-memory network here, a proxy may too.
+ * in-memory network here, and a proxy its own way.
  */
 export interface DatagramChannel {
   /** The other side, `host:port`. */
@@ -23,9 +23,24 @@ export interface DatagramListener {
   onDatagram(datagram: Uint8Array, sender?: DatagramSender): void;
   /** A failed send or a refusal (ICMP port unreachable). Not fatal by itself: a rebooting board does this. */
   onError?(error: SpinnError): void;
-  /** The channel has been closed; nothing more will come. */
-  onClose?(): void;
+  /** The channel has been closed; nothing more will come. `error` when the way itself was lost, and nobody here has closed it. */
+  onClose?(error?: SpinnError): void;
 }
+
+export interface OpenChannelOptions {
+  /** Local address to bind, where the way has one. */
+  readonly localHost?: string | undefined;
+  /** Kernel receive buffer to ask for, bytes, where the way has one. */
+  readonly receiveBufferBytes?: number | undefined;
+  /** Ends the wait for opening. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * How datagrams get to a host: opens a channel to one of its UDP ports. `openUdp` is the computer's own network; others go through a
+ * controller or a proxy. Throws `SpinnError` (`ERR_SPINN_UNREACHABLE`, `ERR_SPINN_REFUSED`, `ERR_SPINN_ARGUMENT`, `ERR_SPINN_ABORTED`).
+ */
+export type OpenChannel = (host: string, port: number, options: OpenChannelOptions) => Promise<DatagramChannel>;
 
 /** Where a datagram came from. */
 export interface DatagramSender {

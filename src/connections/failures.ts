@@ -9,6 +9,9 @@ interface More {
   readonly cause?: unknown;
 }
 
+const UNKNOWN_OUTCOME =
+  "It may or may not have been executed, and doing it twice could do harm: look at the board's state before trying again.";
+
 /** How requests of one connection fail, in words: what was asked, what was tried, what came of it, what to do next. */
 export class Failures {
   readonly #remote: string;
@@ -38,7 +41,7 @@ export class Failures {
   unknownOutcome(slot: Slot, now: number): SpinnError {
     const message = `no answer from ${this.#remote} within ${seconds(slot, now)} s`;
     return this.#error("ERR_SPINN_OUTCOME_UNKNOWN", message, slot.request, {
-      hint: "It may or may not have been executed, and doing it twice could do harm: look at the board's state before trying again.",
+      hint: UNKNOWN_OUTCOME,
     });
   }
 
@@ -69,6 +72,13 @@ export class Failures {
   /** The port is closed. */
   refused(cause: SpinnError, slot: Slot): SpinnError {
     return this.#error("ERR_SPINN_UNREACHABLE", cause.message, slot.request, { cause, hint: cause.hint });
+  }
+
+  /** The way to the board is gone, with the request under way. What it has refused to carry was not executed. */
+  lost(cause: SpinnError, slot: Slot): SpinnError {
+    if (slot.request!.repeatable || cause.code === "ERR_SPINN_REFUSED")
+      return this.#error(cause.code, cause.message, slot.request, { cause, hint: cause.hint });
+    return this.#error("ERR_SPINN_OUTCOME_UNKNOWN", cause.message, slot.request, { cause, hint: UNKNOWN_OUTCOME });
   }
 
   #error(code: SpinnError["code"], message: string, request: ScpRequest<unknown> | undefined, more: More = {}): SpinnError {

@@ -7,7 +7,7 @@ export {
   type ListenerCallback,
   type ListenerCounters,
 } from "./connection-listener.js";
-export type { DatagramChannel, DatagramListener, DatagramSender } from "./datagram-channel.js";
+export type { DatagramChannel, DatagramListener, DatagramSender, OpenChannel, OpenChannelOptions } from "./datagram-channel.js";
 export { EIEIOConnection, type EIEIOConnectionOptions } from "./eieio-connection.js";
 export type { PipelineCounters } from "./pipeline-counters.js";
 export { SCAMPConnection, type SCAMPConnectionOptions } from "./scamp-connection.js";
@@ -15,4 +15,4 @@ export { type SCPCallback, type SCPErrorCallback, SCPRequestPipeLine, type SCPRe
 export { type OutgoingSdp, SDPConnection } from "./sdp-connection.js";
 export { BOARD_WINDOW, MAX_WINDOW } from "./send-window.js";
 export { TokenBucket } from "./token-bucket.js";
-export { UDPConnection, type UDPConnectionOptions, type UDPCounters } from "./udp-connection.js";
+export { openUdp, UDPConnection, type UDPConnectionOptions, type UDPCounters } from "./udp-connection.js";

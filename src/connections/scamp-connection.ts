@@ -1,7 +1,8 @@
 import { SCP_PORT } from "../wire/sdp.js";
+import type { DatagramChannel, OpenChannel } from "./datagram-channel.js";
 import { SCPRequestPipeLine, type SCPRequestPipeLineOptions } from "./scp-request-pipe-line.js";
 import { SDPConnection } from "./sdp-connection.js";
-import { UDPConnection, type UDPConnectionOptions } from "./udp-connection.js";
+import { openUdp } from "./udp-connection.js";
 
 export interface SCAMPConnectionOptions extends SCPRequestPipeLineOptions {
   /** Name or IPv4 address of an Ethernet chip. */
@@ -11,40 +12,42 @@ export interface SCAMPConnectionOptions extends SCPRequestPipeLineOptions {
   /** See `UDPConnectionOptions`. */
   readonly localHost?: string | undefined;
   readonly receiveBufferBytes?: number | undefined;
+  /** How datagrams get there. Default `openUdp`: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
 }
 
 /**
- * A conversation with SC&MP on one Ethernet chip: a connected socket, a request pipeline, and the SDP messages that cores send to this
- * socket. The window is found automatically (at most 8) unless `nChannels` says otherwise.
+ * A conversation with SC&MP on one Ethernet chip: a channel, a request pipeline, and the SDP messages that cores send back through this
+ * channel. The window is found automatically (at most 8) unless `nChannels` says otherwise.
  */
 export class SCAMPConnection {
-  readonly udp: UDPConnection;
+  readonly channel: DatagramChannel;
   readonly pipeline: SCPRequestPipeLine;
   readonly sdp: SDPConnection;
 
-  private constructor(udp: UDPConnection, options: SCPRequestPipeLineOptions) {
-    this.udp = udp;
-    this.pipeline = new SCPRequestPipeLine(udp, { nChannels: null, ...options });
-    this.sdp = new SDPConnection(udp);
+  private constructor(channel: DatagramChannel, options: SCPRequestPipeLineOptions) {
+    this.channel = channel;
+    this.pipeline = new SCPRequestPipeLine(channel, { nChannels: null, ...options });
+    this.sdp = new SDPConnection(channel);
   }
 
-  /** Errors as {@link UDPConnection.open}. Sends nothing yet. */
+  /** Errors as `UDPConnection.open`, or those of the way that `open` takes. Sends nothing yet. */
   static async open(options: SCAMPConnectionOptions): Promise<SCAMPConnection> {
-    const udp = await UDPConnection.open(udpOptions(options));
+    const channel = await openChannel(options);
     // The signal ends the opening, not the conversation: whoever waits for a reply gives its own.
     const { signal: _, ...pipeline } = options;
-    return new SCAMPConnection(udp, pipeline);
+    return new SCAMPConnection(channel, pipeline);
   }
 
   /** `host:port` of the board. */
   get remote(): string {
-    return this.udp.remote;
+    return this.channel.remote;
   }
 
-  /** Ends what is in flight with `ERR_SPINN_CLOSED` and closes the socket. */
+  /** Ends what is in flight with `ERR_SPINN_CLOSED` and closes the channel. */
   async close(): Promise<void> {
     this.pipeline.close();
-    await this.udp.close();
+    await this.channel.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -52,13 +55,8 @@ export class SCAMPConnection {
   }
 }
 
-/** The socket's part of a connection's options. */
-export function udpOptions(options: SCAMPConnectionOptions): UDPConnectionOptions {
-  return {
-    remoteHost: options.host,
-    remotePort: options.port ?? SCP_PORT,
-    localHost: options.localHost,
-    receiveBufferBytes: options.receiveBufferBytes,
-    signal: options.signal,
-  };
+/** The channel that a connection's options ask for. */
+export function openChannel(options: SCAMPConnectionOptions): Promise<DatagramChannel> {
+  const { host, port = SCP_PORT, open = openUdp, localHost, receiveBufferBytes, signal } = options;
+  return open(host, port, { localHost, receiveBufferBytes, signal });
 }

@@ -102,6 +102,8 @@ export class SCPRequestPipeLine {
   #lastReceivedMs = Number.NEGATIVE_INFINITY;
   #refusalsInARow = 0;
   #lastRefusal: SpinnError | undefined;
+  /** Why the way to the board is gone, when nobody here has closed it. */
+  #lost: SpinnError | undefined;
   #finishers: (() => void)[] = [];
   /** Slot of each index while it is in flight. */
   readonly #slotsInUse: (Slot | undefined)[] = [];
@@ -123,7 +125,7 @@ export class SCPRequestPipeLine {
     const listener: DatagramListener = {
       onDatagram: (datagram) => this.#onDatagram(datagram),
       onError: (error) => this.#onChannelError(error),
-      onClose: () => this.close(),
+      onClose: (error) => this.#end(error),
     };
     this.#unsubscribe = connection.subscribe(listener);
     this.#signal = options.signal;
@@ -189,14 +191,19 @@ export class SCPRequestPipeLine {
 
   /** Fails what is in flight and waiting with `ERR_SPINN_CLOSED`; leaves no timer. Does not close the connection. */
   close(): void {
+    this.#end(undefined);
+  }
+
+  #end(lost: SpinnError | undefined): void {
     if (this.#closed) return;
+    this.#lost = lost;
     this.#closing.abort();
     this.#unsubscribe();
     this.#signal?.removeEventListener("abort", this.#onAbort);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const error = this.#failures.closed();
-    this.#failAll(() => error);
+    const error = lost ?? this.#failures.closed();
+    this.#failAll((slot) => (lost === undefined ? error : this.#failures.lost(lost, slot)));
     if (this.#staged !== undefined) this.#stagedRun!.broken(error);
     this.#staged = undefined;
     for (const run of this.#runs.splice(0)) run.broken(error);
@@ -242,7 +249,7 @@ export class SCPRequestPipeLine {
 
   #enter(run: RequestRun): void {
     if (this.#closed) {
-      run.broken(this.#failures.closed());
+      run.broken(this.#lost ?? this.#failures.closed());
       return;
     }
     run.onAbandoned = this.#onAbandoned;

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { promises as dns } from "node:dns";
 import { isIPv4 } from "node:net";
 import { SpinnError, throwIfAborted } from "../errors.js";
-import type { DatagramChannel, DatagramListener } from "./datagram-channel.js";
+import type { DatagramChannel, DatagramListener, OpenChannel } from "./datagram-channel.js";
 
 export interface UDPConnectionOptions {
   /** Peer to connect to: name or IPv4 address. Without it the connection only listens (and may `sendTo`). */
@@ -190,6 +190,9 @@ export class UDPConnection implements DatagramChannel {
     return error;
   }
 }
+
+/** The computer's own network: a connected socket. Errors as {@link UDPConnection.open}. */
+export const openUdp: OpenChannel = (remoteHost, remotePort, options) => UDPConnection.open({ ...options, remoteHost, remotePort });
 
 async function resolve(host: string): Promise<string> {
   if (isIPv4(host)) return host;

@@ -1,3 +1,4 @@
+import type { OpenChannel } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { BMPTransceiver, Transceiver, type TransceiverOptions } from "../transceiver/index.js";
 
@@ -10,6 +11,8 @@ export interface BoardLinkOptions {
   readonly bootPort?: number | undefined;
   /** Its board management processor. Default none: then power and sensors are refused. */
   readonly bmp?: { readonly host: string; readonly port?: number | undefined } | undefined;
+  /** How datagrams get to board and BMP. Default: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
   /** More for the connection: time-outs, retries, `locate`. Default none. */
   readonly connect?: Partial<TransceiverOptions> | undefined;
 }
@@ -19,7 +22,7 @@ export class BoardLink {
   readonly options: BoardLinkOptions;
   #machine: Promise<Transceiver> | undefined;
   #bmp: Promise<BMPTransceiver> | undefined;
-  #open: Transceiver | undefined;
+  #connected: Transceiver | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: BoardLinkOptions) {
@@ -29,14 +32,14 @@ export class BoardLink {
   /** Throws what `Transceiver.connect` throws; the next call tries again. */
   machine(): Promise<Transceiver> {
     this.#checkOpen();
-    const { host, port, connect } = this.options;
+    const { host, port, open, connect } = this.options;
     // Not the signal of the caller: others wait for the same connection.
     if (this.#machine === undefined) {
-      const opening = Transceiver.connect({ ...connect, host, port, signal: this.#closing.signal });
+      const opening = Transceiver.connect({ ...connect, host, port, open, signal: this.#closing.signal });
       const mine: Promise<Transceiver> = opening.then(
         (machine) => {
           // It may have been dropped meanwhile.
-          if (this.#machine === mine) this.#open = machine;
+          if (this.#machine === mine) this.#connected = machine;
           return machine;
         },
         (error: unknown) => {
@@ -50,18 +53,18 @@ export class BoardLink {
   }
 
   /** The connection that stands now. */
-  get open(): Transceiver | undefined {
-    return this.#open;
+  get connected(): Transceiver | undefined {
+    return this.#connected;
   }
 
   /** Throws `ERR_SPINN_REFUSED` without a BMP, else what `BMPTransceiver.connect` throws. */
   bmp(): Promise<BMPTransceiver> {
     this.#checkOpen();
-    const { bmp } = this.options;
+    const { bmp, open } = this.options;
     if (bmp === undefined) {
       throw new SpinnError("ERR_SPINN_REFUSED", "this controller knows no BMP of its board", { hint: "start it with the BMP's address" });
     }
-    this.#bmp ??= BMPTransceiver.connect({ ...bmp, signal: this.#closing.signal }).catch((error: unknown) => {
+    this.#bmp ??= BMPTransceiver.connect({ ...bmp, open, signal: this.#closing.signal }).catch((error: unknown) => {
       this.#bmp = undefined;
       throw error;
     });
@@ -72,7 +75,7 @@ export class BoardLink {
   async drop(): Promise<void> {
     const machine = this.#machine;
     this.#machine = undefined;
-    this.#open = undefined;
+    this.#connected = undefined;
     await machine?.then((one) => one.close()).catch(() => {});
   }
 

@@ -19,6 +19,18 @@ export function carried(error: unknown): unknown {
   return new RemoteError(known ?? "GenericRemoteException", message, [`${MARK}${JSON.stringify(plainError(error))}\n`]);
 }
 
+/** The same function, whose errors are as they go over the wire. */
+export function carrying(call: (...args: never[]) => unknown): (...args: never[]) => unknown {
+  return (...args) => {
+    try {
+      const result = call(...args);
+      return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(carried(error) as Error)) : result;
+    } catch (error) {
+      throw carried(error);
+    }
+  };
+}
+
 /** The error that was carried: same code, message, hint and place. Anything else as it came. */
 export function restored(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
@@ -28,16 +40,21 @@ export function restored(error: unknown): unknown {
     return error.remoteClass === "TypeError" ? new SpinnError("ERR_SPINN_ARGUMENT", error.remoteMessage, { cause: error }) : error;
   }
   try {
-    const { code, message, hint, board, request, return_code: returnCode } = JSON.parse(line.slice(MARK.length)) as Partial<PlainError>;
-    if (typeof code !== "string" || !code.startsWith("ERR_SPINN_") || typeof message !== "string") return error;
-    return new SpinnError(code as SpinnErrorCode, message, {
-      hint: hint ?? undefined,
-      board: board ?? undefined,
-      request: request ?? undefined,
-      returnCode: returnCode ?? undefined,
-      cause: error,
-    });
+    return errorOf(JSON.parse(line.slice(MARK.length)), error) ?? error;
   } catch {
     return error;
   }
+}
+
+/** The error that plain data tell of; `undefined` for data that do not. */
+export function errorOf(data: unknown, cause?: unknown): SpinnError | undefined {
+  const { code, message, hint, board, request, return_code: returnCode } = (data ?? {}) as Partial<PlainError>;
+  if (typeof code !== "string" || !code.startsWith("ERR_SPINN_") || typeof message !== "string") return undefined;
+  return new SpinnError(code as SpinnErrorCode, message, {
+    hint: hint ?? undefined,
+    board: board ?? undefined,
+    request: request ?? undefined,
+    returnCode: returnCode ?? undefined,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

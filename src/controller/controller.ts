@@ -159,7 +159,7 @@ export class Controller implements Door {
 
   /** What the connections to the board have done since they were opened, all together; null without any. */
   #network(): Record<string, number | null> | null {
-    const all = this.board.open?.connections.map(({ pipeline }) => pipeline.counters);
+    const all = this.board.connected?.connections.map(({ pipeline }) => pipeline.counters);
     if (all === undefined) return null;
     const sum = (name: "sent" | "received" | "resent" | "timeouts" | "inFlight"): number =>
       all.reduce((total, one) => total + one[name], 0);

@@ -1,3 +1,4 @@
+export { ACCESS, type Access } from "./access.js";
 export type { BoardLinkOptions } from "./board-link.js";
 export { Controller, type ControllerOptions, type Door } from "./controller.js";
 export type { Method, MethodContext } from "./method.js";
@@ -5,6 +6,7 @@ export { METHODS } from "./methods.js";
 export type { Parameter, Parameters } from "./parameter.js";
 export type { PlainError } from "./plain.js";
 export { RemoteController } from "./remote-controller.js";
+export { type Endpoint, RemoteNetwork } from "./remote-network.js";
 export { type RemoteOptions, RemoteRuns } from "./remote-runs.js";
 export { Run, type RunReport, Runs, type RunsOptions, type RunValues, type RunWork } from "./runs.js";
 export { CONTROLLER_PORT, type ServedController, type ServeOptions, serveController } from "./serve.js";

@@ -1,4 +1,5 @@
 import type { Progress } from "../transceiver/index.js";
+import type { Access } from "./access.js";
 import type { BoardLink } from "./board-link.js";
 import type { Arguments, Parameters } from "./parameter.js";
 
@@ -22,6 +23,8 @@ export interface Method<P extends Parameters = Parameters> {
   readonly parameters: P;
   /** What comes back. */
   readonly result: string;
+  /** What it does to the machine. */
+  readonly access: Access;
   /** Whether calling it twice does no more than calling it once. */
   readonly isRepeatable: boolean;
   /** Takes long: the call answers with the run's id at once. */
@@ -31,12 +34,12 @@ export interface Method<P extends Parameters = Parameters> {
 
 type Written<P extends Parameters> = Pick<Method<P>, "about" | "parameters" | "result" | "call">;
 
-const made = <P extends Parameters>(method: Written<P>, isRepeatable: boolean, isRun: boolean): Method =>
-  ({ ...method, isRepeatable, isRun }) as unknown as Method;
+const made = <P extends Parameters>(access: Access, method: Written<P>, isRepeatable: boolean, isRun: boolean): Method =>
+  ({ ...method, access, isRepeatable, isRun }) as unknown as Method;
 
 /** Looks, or sets something to what it may be already. */
-export const repeatable = <P extends Parameters>(method: Written<P>): Method => made(method, true, false);
+export const repeatable = <P extends Parameters>(access: Access, method: Written<P>): Method => made(access, method, true, false);
 /** Does something each time it is called. */
-export const once = <P extends Parameters>(method: Written<P>): Method => made(method, false, false);
+export const once = <P extends Parameters>(access: Access, method: Written<P>): Method => made(access, method, false, false);
 /** Takes long. */
-export const run = <P extends Parameters>(method: Written<P>): Method => made(method, false, true);
+export const run = <P extends Parameters>(access: Access, method: Written<P>): Method => made(access, method, false, true);

@@ -1,10 +1,10 @@
 import { SpinnError } from "../errors.js";
-import { type ChipCoordinates, type CoreCoordinates, parseChip, parseCores, SDRAM } from "../machine/index.js";
+import { type ChipCoordinates, type CoreCoordinates, parseChip, parseCore, parseCores, SDRAM } from "../machine/index.js";
 
 /** One parameter of a method: how it is described to callers, and how what they send is checked. */
 export interface Parameter<T = unknown> {
   /** Python's name of the type of what is sent. */
-  readonly type: "int" | "float" | "bool" | "str" | "bytes" | "list" | "dict";
+  readonly type: "int" | "float" | "bool" | "str" | "bytes" | "list" | "dict" | "object";
   /** Meaning, unit and range, as a sentence. */
   readonly about: string;
   /** Makes it optional: the value as it would be sent. */
@@ -85,6 +85,39 @@ export function list<T>(about: string, of: Parameter<T>, minLength = 1): Paramet
       : wrong(name, `a list of ${minLength} to ${MAX_LIST} entries`, value);
   return { type: "list", about, check };
 }
+
+/** A dict with certain entries, e.g. one of a list. */
+export function record<P extends Parameters>(entries: P): Parameter<Arguments<P>> {
+  const check = (name: string, value: unknown): Arguments<P> => {
+    if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+      return wrong(name, `a dict of ${Object.keys(entries).join(", ")}`, value);
+    }
+    try {
+      return checkArguments(name, entries, value as Record<string, unknown>) as Arguments<P>;
+    } catch (error) {
+      if (!(error instanceof SpinnError) || error.message.startsWith(name)) throw error;
+      throw new SpinnError("ERR_SPINN_ARGUMENT", `${name}.${error.message}`, { hint: error.hint });
+    }
+  };
+  return { type: "dict", about: "", check };
+}
+
+/** A number or text. */
+export function scalar(about: string): Parameter<number | bigint | string> {
+  const check = (name: string, value: unknown): number | bigint | string =>
+    typeof value === "number" || typeof value === "bigint" || (typeof value === "string" && value.length <= 1000)
+      ? value
+      : wrong(name, "a number or text", value);
+  return { type: "object", about, check };
+}
+
+/** Chip or core. */
+export const target: Parameter<ChipCoordinates & { readonly p?: number }> = parsed(
+  'Chip as text, "1,2", or one of its cores, "1,2,3"; 255,255 is the root chip.',
+  (value) => (value.split(",").length === 3 ? parseCore(value) : parseChip(value)),
+);
+
+export const core: Parameter<CoreCoordinates> = parsed('Core as text, "1,2,3".', parseCore);
 
 export const chip: Parameter<ChipCoordinates> = parsed('Chip as text, "1,2"; 255,255 is the root.', parseChip);
 

@@ -5,6 +5,9 @@ export function plain(value: unknown): unknown {
   if (value === undefined || value === null) return null;
   // Whoever made the bytes, they are the same kind through every door.
   if (value instanceof Uint8Array) return new Uint8Array(value.buffer, value.byteOffset, value.length);
+  // As it comes back from a connection, where only what no number can hold is a big int.
+  if (typeof value === "bigint" && BigInt(Number.MIN_SAFE_INTEGER) <= value && value <= BigInt(Number.MAX_SAFE_INTEGER))
+    return Number(value);
   if (typeof value !== "object" || ArrayBuffer.isView(value)) return value;
   if (Array.isArray(value)) return value.map(plain);
   const entries = value instanceof Map ? [...value] : Object.entries(value);

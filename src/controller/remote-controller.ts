@@ -1,9 +1,13 @@
+import { abortError } from "../errors.js";
 import { Client } from "../services/rpc/index.js";
-import { restored } from "./carried-error.js";
+import { errorOf, restored } from "./carried-error.js";
 import type { Door } from "./controller.js";
 import { plain } from "./plain.js";
 import { type RemoteOptions, RemoteRuns } from "./remote-runs.js";
 import type { RunReport } from "./runs.js";
+
+/** How long one question for the end of a run waits at the controller, s. */
+const WAIT_S = 5;
 
 /** A controller that runs elsewhere: the same calls, the same values, the same errors. */
 export class RemoteController implements Door {
@@ -36,6 +40,32 @@ export class RemoteController implements Door {
       return plain(await this.#board.call(method, [], args, options));
     } catch (error) {
       throw restored(error);
+    }
+  }
+
+  /**
+   * Calls a method that takes long and waits for its run: the result, or the error it ended with. When `signal` fires the run is asked to end.
+   * Throws as {@link call}.
+   */
+  async run(
+    method: string,
+    args: Readonly<Record<string, unknown>> = {},
+    options: { readonly signal?: AbortSignal; readonly onReport?: (report: RunReport) => void } = {},
+  ): Promise<unknown> {
+    const { run } = (await this.call(method, args, options)) as { run: string };
+    for (;;) {
+      if (options.signal?.aborted) {
+        await this.steer("request_stop", run, { reason: "the caller was interrupted" });
+        throw abortError(options.signal);
+      }
+      const report = (await this.#runs.steer("wait_run", run, { timeout: WAIT_S }, options).catch((error: unknown) => {
+        if (options.signal?.aborted) return undefined;
+        throw error;
+      })) as RunReport | undefined;
+      if (report === undefined) continue;
+      options.onReport?.(report);
+      if (report.state === "done") return report.result;
+      if (report.error !== null) throw errorOf(report.error) ?? new Error(`${report.error.name}: ${report.error.message}`);
     }
   }
 

@@ -1,14 +1,13 @@
 import { SpinnError } from "../errors.js";
 import { InspectClient, type RunInfo } from "../services/inspect/index.js";
-import { Client, IncompatibleServer, member } from "../services/rpc/index.js";
+import { Client, type ConnectOptions, IncompatibleServer, member } from "../services/rpc/index.js";
 import { restored } from "./carried-error.js";
 import { plain } from "./plain.js";
 import type { RunReport } from "./runs.js";
 
-export interface RemoteOptions {
+export interface RemoteOptions extends ConnectOptions {
   /** For each call, ms. Default none. */
   readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** The id of a computation that is served alone, by `runServer`. */
@@ -19,11 +18,13 @@ export class RemoteRuns {
   readonly #client: Client;
   readonly #host: string;
   readonly #port: number;
+  readonly #tls: ConnectOptions["tls"];
   /** Whether the server has one computation and no list. */
   readonly #isOne: boolean;
 
-  private constructor(client: Client, host: string, port: number, isOne: boolean) {
+  private constructor(client: Client, host: string, port: number, isOne: boolean, tls: ConnectOptions["tls"]) {
     this.#client = client;
+    this.#tls = tls;
     this.#host = host;
     this.#port = port;
     this.#isOne = isOne;
@@ -32,12 +33,12 @@ export class RemoteRuns {
   /** Throws what `Client.connect` throws; IncompatibleServer when the server has neither runs nor a computation. */
   static async connect(host: string, port: number, options: RemoteOptions = {}): Promise<RemoteRuns> {
     try {
-      return new RemoteRuns(await Client.connect(host, port, { ...options, target: "runs" }), host, port, false);
+      return new RemoteRuns(await Client.connect(host, port, { ...options, target: "runs" }), host, port, false, options.tls);
     } catch (error) {
       if (!(error instanceof IncompatibleServer)) throw error;
       const one = await Client.connect(host, port, { ...options, target: "inspect" }).catch(() => undefined);
       if (one === undefined) throw error;
-      return new RemoteRuns(one, host, port, true);
+      return new RemoteRuns(one, host, port, true, options.tls);
     }
   }
 
@@ -47,9 +48,14 @@ export class RemoteRuns {
   }
 
   /** A method for one run: pause, resume, step, request_stop, set, and of a list also wait_run. Throws `ERR_SPINN_ARGUMENT` for an unknown run. */
-  async steer(method: string, run: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  async steer(
+    method: string,
+    run: string,
+    args: Readonly<Record<string, unknown>> = {},
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> {
     if (this.#isOne) this.#checkOne(run);
-    return this.#call(method, this.#isOne ? [] : [run], args);
+    return this.#call(method, this.#isOne ? [] : [run], args, options);
   }
 
   async status(run: string): Promise<RunReport> {
@@ -71,7 +77,7 @@ export class RemoteRuns {
   /** Follows a run. Throws what `inspect` throws. */
   watch<V extends object>(run: string, signal?: AbortSignal): Promise<InspectClient<V>> {
     if (this.#isOne) this.#checkOne(run);
-    return InspectClient.connect<V>(this.#host, this.#port, { ...(this.#isOne ? {} : { target: "runs", run }), signal });
+    return InspectClient.connect<V>(this.#host, this.#port, { ...(this.#isOne ? {} : { target: "runs", run }), tls: this.#tls, signal });
   }
 
   close(): Promise<void> {
@@ -89,9 +95,14 @@ export class RemoteRuns {
     });
   }
 
-  async #call(method: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  async #call(
+    method: string,
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>> = {},
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> {
     try {
-      return plain(await this.#client.call(method, args, kwargs));
+      return plain(await this.#client.call(method, args, kwargs, options));
     } catch (error) {
       throw restored(error);
     }

@@ -1,8 +1,17 @@
 import { runsTarget, Steering } from "../services/inspect/index.js";
 import { Publisher } from "../services/publish/index.js";
-import { type CallContext, describeTarget, type MethodDescription, type ParameterDescription, RpcServer } from "../services/rpc/index.js";
-import { carried } from "./carried-error.js";
+import {
+  type CallContext,
+  describeTarget,
+  type MethodDescription,
+  type ParameterDescription,
+  RpcServer,
+  type TlsServerIdentity,
+} from "../services/rpc/index.js";
+import { type Access, checkAccess } from "./access.js";
+import { carried, carrying } from "./carried-error.js";
 import type { Controller } from "./controller.js";
+import { DatagramPassage } from "./datagram-passage.js";
 import { METHODS } from "./methods.js";
 import type { Parameters } from "./parameter.js";
 import { publishRuns } from "./serve-runs.js";
@@ -21,6 +30,10 @@ export interface ServeOptions {
   readonly pollMs?: number | undefined;
   /** How long a pause outlives the connection that asked for it, ms. Default 30 000. */
   readonly leaseMs?: number | undefined;
+  /** What callers may do to the machine, by methods and by datagrams. Default `disturb`: everything. */
+  readonly allow?: Access | undefined;
+  /** TLS for calls and published state. Default none: plain TCP. */
+  readonly tls?: TlsServerIdentity | undefined;
 }
 
 /** A controller on the network. Made by {@link serveController}. */
@@ -34,13 +47,15 @@ export class ServedController {
 
   private constructor(controller: Controller, options: ServeOptions) {
     this.#controller = controller;
-    this.#steering = new Steering({ leaseMs: options.leaseMs, carry: carried });
-    this.#publisher = new Publisher({ board: controller.notifier });
+    const { allow = "disturb", leaseMs, tls } = options;
+    this.#steering = new Steering({ leaseMs, carry: carried, onlyLook: allow === "look" });
+    this.#publisher = new Publisher({ board: controller.notifier }, { tls });
     const runs = publishRuns(controller.runs, this.#publisher, (run) => this.#steering.forget(run.idict as never));
     const { host } = controller.board.options;
+    const datagrams = new DatagramPassage(controller.board, allow).target;
     this.#rpc = new RpcServer(
-      { board: boardTarget(controller), runs: runsTarget(this.#steering, runs) },
-      { allowParallel: true, builtinTerminate: true, tracebacks: false, description: `SpiNNaker board ${host}` },
+      { board: boardTarget(controller, allow), runs: runsTarget(this.#steering, runs), datagrams },
+      { tls, allowParallel: true, builtinTerminate: true, tracebacks: false, description: `SpiNNaker board ${host}` },
     );
   }
 
@@ -90,7 +105,7 @@ export class ServedController {
 }
 
 /**
- * Serves a controller as an ARTIQ controller: calls by pc_rpc (targets `board` and `runs`), state by sync_struct (`board`, and `run_ID` for each
+ * Serves a controller as an ARTIQ controller: calls by pc_rpc (targets `board` and `runs`, and `datagrams` for those who want the machine as if it were local), state by sync_struct (`board`, and `run_ID` for each
  * run). Throws `ERR_SPINN_ADDRESS_IN_USE`, `ERR_SPINN_UNREACHABLE` (no such address).
  */
 export function serveController(controller: Controller, options: ServeOptions = {}): Promise<ServedController> {
@@ -98,14 +113,15 @@ export function serveController(controller: Controller, options: ServeOptions = 
 }
 
 /** The table as a target: positional and keyword arguments, documentation with ranges, errors that keep their code. */
-function boardTarget(controller: Controller): object {
+function boardTarget(controller: Controller, allow: Access): object {
   const target: Record<string, unknown> = { ping: () => controller.ping() };
   const methods: Record<string, MethodDescription> = { ping: { doc: "Whether the board answers.", args: [], returns: "bool" } };
-  for (const [name, { about, parameters, result, isRun }] of Object.entries(METHODS)) {
+  for (const [name, { about, parameters, result, access, isRun }] of Object.entries(METHODS)) {
     const names = Object.keys(parameters);
-    target[name] = carrying(({ signal }: CallContext, ...args: unknown[]) =>
-      controller.call(name, Object.fromEntries(names.map((parameter, i) => [parameter, args[i]])), { signal }),
-    );
+    target[name] = carrying(({ signal }: CallContext, ...args: unknown[]) => {
+      checkAccess(allow, access, name);
+      return controller.call(name, Object.fromEntries(names.map((parameter, i) => [parameter, args[i]])), { signal });
+    });
     const lines = Object.entries(parameters).map(([parameter, one]) => `${parameter} (${one.type}): ${one.about}`);
     const comes = isRun ? `Takes long: returns {run: id} at once; the run's result is ${result}.` : `Returns ${result}.`;
     methods[name] = { doc: [about, ...lines, comes].join("\n"), args: describe(parameters), passContext: true };
@@ -119,14 +135,4 @@ function describe(parameters: Parameters): ParameterDescription[] {
     type: one.type,
     ...("default" in one ? { default: one.default } : {}),
   }));
-}
-
-function carrying(call: (...args: never[]) => unknown): (...args: never[]) => Promise<unknown> {
-  return async (...args) => {
-    try {
-      return await call(...args);
-    } catch (error) {
-      throw carried(error);
-    }
-  };
 }

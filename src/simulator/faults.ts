@@ -70,7 +70,7 @@ const PATH_MEMBERS = ["loss", "loseEvery", "duplicate", "reorder", "delayMs", "j
 const DEAD_MEMBERS = ["chips", "cores", "links"];
 const MEMBERS = ["toBoard", "toHost", "codes", "foreign", "crashedCores", "dead", "transientTags", "rebootAfter", "bmpDelayMs"];
 
-/** Faults people ask for by name; {@link checkFaults} takes a name wherever it takes data. */
+/** Faults people ask for by name; `checkFaults` takes a name wherever it takes data. */
 export const FAULT_PRESETS = {
   none: {},
   lossy: { toBoard: { loss: 0.05 }, toHost: { loss: 0.05 } },

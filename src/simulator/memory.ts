@@ -97,7 +97,7 @@ export class ChipMemory implements MemoryAccess {
 
   /**
    * The page behind an address of SDRAM or SysRAM, made if need be, for cores that execute; `undefined` for registers and holes.
-   * SysRAM's page is whole, SDRAM's begin at multiples of {@link PAGE_SIZE}.
+   * SysRAM's page is whole, SDRAM's begin at multiples of `PAGE_SIZE`.
    */
   page(address: number): Page | undefined {
     const top = address >>> 28;

@@ -1,28 +1,40 @@
 import {
   type BmpSerial,
+  type BmpTagEntry,
   type BmpUptime,
   type BmpVersion,
   type BoardStatus,
+  clearBmpTag,
   FRAME_BOARDS,
+  fillBmpMemory,
   getBmpAddresses,
   getBmpSerial,
+  getBmpTagPool,
+  getBmpTags,
   getBmpUptime,
   getBmpVersion,
   getBoardStatus,
   getCanStatus,
+  getSerialFlashCrc,
   type IpBlock,
   type LedActions,
   type ResetAction,
+  readBmpMemory,
+  readEeprom,
   readFpga,
+  readSerialFlash,
   resetBoards,
   setBmpLeds,
+  setBmpTag,
   setPower,
+  type TagPool,
+  writeBmpMemory,
   writeFpga,
 } from "../commands/index.js";
-import { BMPConnection } from "../connections/index.js";
+import { BMPConnection, type OpenChannel, type PipelineCounters } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
-import type { ScpRequest } from "../wire/index.js";
-import type { CallOptions } from "./call-options.js";
+import { SCP_MAX_DATA, type ScpRequest } from "../wire/index.js";
+import type { CallOptions, LongCallOptions } from "./call-options.js";
 import { pause, within } from "./pause.js";
 import { paced } from "./power-pace.js";
 
@@ -31,8 +43,12 @@ export interface BmpOptions extends CallOptions {
   readonly host: string;
   /** UDP port. Default 17893. */
   readonly port?: number | undefined;
+  /** How datagrams get there. Default: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
   /** How long it may stay silent before it is taken for absent, ms. Default 3000. */
   readonly probeMs?: number | undefined;
+  /** See `SCPRequestPipeLineOptions`. */
+  readonly packetTimeoutMs?: number | undefined;
 }
 
 export interface PowerOnOptions extends CallOptions {
@@ -47,6 +63,8 @@ export interface PowerOnOptions extends CallOptions {
 /** Low two bits of FLAG are the number of the FPGA, 3 when it holds no design. Source: spio `spinnaker_fpgas`. */
 const FPGA_FLAG = 0x40004;
 const FPGA_COUNT = 3;
+/** Tags of a BMP that one request can ask for; there are two such halves. */
+const HALF_OF_TAGS = 8;
 /** Volts below which a rail counts as off: half of the 1.2 V one. */
 const RAIL_ON = 0.6;
 
@@ -66,7 +84,14 @@ export class BMPTransceiver {
    * `ERR_SPINN_ABORTED`.
    */
   static async connect(options: BmpOptions): Promise<BMPTransceiver> {
-    const connection = await BMPConnection.open({ host: options.host, port: options.port, signal: options.signal });
+    const { host, port, open, signal, packetTimeoutMs } = options;
+    const connection = await BMPConnection.open({
+      host,
+      port,
+      open,
+      signal,
+      ...(packetTimeoutMs === undefined ? {} : { packetTimeoutMs }),
+    });
     try {
       const ask = (signal: AbortSignal): Promise<BmpVersion> => connection.pipeline.call(getBmpVersion(0), { signal });
       const version = await within(options.probeMs ?? 3000, options.signal, ask);
@@ -194,6 +219,58 @@ export class BMPTransceiver {
     return this.#call(writeFpga(board, fpga, address, values), options);
   }
 
+  /** What the connection has counted. */
+  get counters(): PipelineCounters {
+    return this.#connection.pipeline.counters;
+  }
+
+  /** Memory of the BMP itself (LPC1768), piece by piece. A wrong address restarts it. */
+  async readMemory(board: number, address: number, length: number, options: LongCallOptions = {}): Promise<Uint8Array> {
+    return this.#inPieces("read", length, options, (at, size) => readBmpMemory(board, address + at, size));
+  }
+
+  async writeMemory(board: number, address: number, data: Uint8Array, options: LongCallOptions = {}): Promise<void> {
+    await this.#inPieces("write", data.length, options, (at, size) => writeBmpMemory(board, address + at, data.subarray(at, at + size)));
+  }
+
+  async fillMemory(board: number, address: number, length: number, word: number, options: CallOptions = {}): Promise<void> {
+    return this.#call(fillBmpMemory(board, address, word, length), options);
+  }
+
+  /** The board's serial flash: boot block of the chips, bit files of the FPGAs. */
+  async readSerialFlash(board: number, address: number, length: number, options: LongCallOptions = {}): Promise<Uint8Array> {
+    return this.#inPieces("read", length, options, (at, size) => readSerialFlash(board, address + at, size));
+  }
+
+  /** CRC-32 of a stretch of the serial flash, made by the BMP. */
+  async serialFlashCrc(board: number, address: number, length: number, options: CallOptions = {}): Promise<number> {
+    return this.#call(getSerialFlashCrc(board, address, length), options);
+  }
+
+  /** The frame's EEPROM; `ERR_SPINN_RETURN_CODE` (RC_ARG) on a board that is no controller of a backplane. */
+  async readEeprom(board: number, address: number, length: number, options: LongCallOptions = {}): Promise<Uint8Array> {
+    return this.#inPieces("read", length, options, (at, size) => readEeprom(board, address + at, size));
+  }
+
+  /** All 16 tags of a BMP. */
+  async listIpTags(board: number, options: CallOptions = {}): Promise<BmpTagEntry[]> {
+    const halves: BmpTagEntry[] = [];
+    for (const first of [0, HALF_OF_TAGS]) halves.push(...(await this.#call(getBmpTags(board, first, HALF_OF_TAGS), options)));
+    return halves;
+  }
+
+  async readTagPool(board: number, options: CallOptions = {}): Promise<TagPool> {
+    return this.#call(getBmpTagPool(board), options);
+  }
+
+  async setIpTag(board: number, tag: number, host: string, port: number, options: CallOptions = {}): Promise<void> {
+    await this.#call(setBmpTag(board, tag, host, port), options);
+  }
+
+  async clearIpTag(board: number, tag: number, options: CallOptions = {}): Promise<void> {
+    return this.#call(clearBmpTag(board, tag), options);
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
   }
@@ -209,6 +286,23 @@ export class BMPTransceiver {
 
   #call<T>(request: ScpRequest<T>, options: CallOptions): Promise<T> {
     return this.#connection.pipeline.call(request, { signal: options.signal });
+  }
+
+  /** One request after the other: a BMP does one thing at a time. */
+  async #inPieces(
+    what: string,
+    length: number,
+    options: LongCallOptions,
+    request: (at: number, size: number) => ScpRequest<unknown>,
+  ): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; at += SCP_MAX_DATA) {
+      const size = Math.min(SCP_MAX_DATA, length - at);
+      const piece = await this.#call(request(at, size), options);
+      if (piece instanceof Uint8Array) bytes.set(piece, at);
+      options.onProgress?.({ what, done: at + size, total: length, unit: "bytes" });
+    }
+    return bytes;
   }
 
   async #powerProblems(board: number, options: CallOptions): Promise<string[]> {

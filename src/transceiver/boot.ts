@@ -1,5 +1,5 @@
 import type { VersionInfo } from "../commands/index.js";
-import { BootConnection, SCAMPConnection, TokenBucket } from "../connections/index.js";
+import { BootConnection, type OpenChannel, SCAMPConnection, TokenBucket } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { BOOT_BLOCK_SIZE, bootBlock, bootControl, bootStart } from "../wire/index.js";
 import { type BootOverrides, patchBootImage } from "./boot-image.js";
@@ -15,6 +15,8 @@ export interface BootOptions extends LongCallOptions {
   readonly port?: number | undefined;
   /** UDP port of the boot ROM. Default 54321. */
   readonly bootPort?: number | undefined;
+  /** How datagrams get there. Default: this computer's own network. */
+  readonly open?: OpenChannel | undefined;
   /** Version of the board, 1..5; 0 leaves it to the serial ROM. Default 0. */
   readonly boardVersion?: number | undefined;
   /** Start values of system variables by name (`sv` fields below offset 128), e.g. `{ soft_wdog: 0 }`. Default: what the image holds. */
@@ -50,15 +52,15 @@ const POLL_MS = 200;
  * `ERR_SPINN_ABORTED`.
  */
 export async function boot(image: Uint8Array, options: BootOptions): Promise<BootResult> {
-  const { host, port, signal, probeMs = 1000, readyMs = 10_000, attempts = 3 } = options;
-  await using scamp = await SCAMPConnection.open({ host, port, signal });
+  const { host, port, open, signal, probeMs = 1000, readyMs = 10_000, attempts = 3 } = options;
+  await using scamp = await SCAMPConnection.open({ host, port, open, signal });
   const first = await probe(scamp, probeMs, signal);
   if (first !== undefined) {
     const version = await waitUntilReady(scamp, checkMonitor(first, scamp.remote), { readyMs, signal });
     return { version, alreadyBooted: true, attempts: 0 };
   }
   const patched = patchBootImage(image, options.boardVersion ?? 0, options.systemVariables ?? {});
-  await using rom = await BootConnection.open({ host, signal, ...(options.bootPort === undefined ? {} : { port: options.bootPort }) });
+  await using rom = await BootConnection.open({ host, port: options.bootPort, open, signal });
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     await sendImage(rom, patched, options);
     await pause(options.settleMs ?? 2000, signal);

@@ -2,6 +2,7 @@
 
 export type {
   BmpSerial,
+  BmpTagEntry,
   BmpUptime,
   BmpVersion,
   BoardStatus,
@@ -29,6 +30,7 @@ export type { ConnectOptions } from "./connect.js";
 export { type CoreStatus, describeCore } from "./core-status.js";
 export type { Cores, CoreValue, StatusOptions } from "./cores.js";
 export type { DiscoverOptions, Discovery, Place } from "./discover.js";
+export { type FindBoardsOptions, type FoundBoard, findBoards, MAX_FOUND_BOARDS } from "./find-boards.js";
 export type { Heap, HeapBlock, HeapName } from "./heap.js";
 export type { CoreText, IobufOptions } from "./iobuf.js";
 export type { TagOptions } from "./ip-tags.js";

@@ -1,5 +1,5 @@
 import { readMemory as readMemoryRequest, readRequests } from "../commands/index.js";
-import { type PipelineCounters, SCAMPConnection, type SCPRequestPipeLine } from "../connections/index.js";
+import type { PipelineCounters, SCPRequestPipeLine } from "../connections/index.js";
 import { checkInteger, throwIfAborted } from "../errors.js";
 import { type ChipCoordinates, SDRAM } from "../machine/index.js";
 import { type LongCallOptions, ProgressCounter } from "./call-options.js";
@@ -78,7 +78,7 @@ export async function measure(session: Session, options: MeasureOptions = {}): P
   const progress = new ProgressCounter(options, "measure", reads * BLOCK + windows.length * bytes, "bytes");
   const counters: PipelineCounters[] = [];
 
-  const latency = await withPipeline(remote, 1, signal, async (pipeline) => {
+  const latency = await withPipeline(session, remote, 1, signal, async (pipeline) => {
     await readAll(pipeline, chip, BLOCK * Math.min(reads, 100), signal);
     const times: number[] = [];
     for (let i = 0; i < reads; i += 1) {
@@ -92,7 +92,7 @@ export async function measure(session: Session, options: MeasureOptions = {}): P
   });
   const throughput: Throughput[] = [];
   for (const window of windows) {
-    const result = await withPipeline(remote, window, signal, async (pipeline) => {
+    const result = await withPipeline(session, remote, window, signal, async (pipeline) => {
       await readAll(pipeline, chip, Math.min(bytes, 64 * BLOCK), signal);
       const before = pipeline.counters.resent;
       const started = performance.now();
@@ -110,6 +110,7 @@ export async function measure(session: Session, options: MeasureOptions = {}): P
 
 /** Opens a connection to the same board with a window of its own, and closes it. */
 async function withPipeline<T>(
+  session: Session,
   remote: string,
   window: number,
   signal: AbortSignal | undefined,
@@ -117,12 +118,7 @@ async function withPipeline<T>(
 ): Promise<T> {
   throwIfAborted(signal);
   const colon = remote.lastIndexOf(":");
-  const connection = await SCAMPConnection.open({
-    host: remote.slice(0, colon),
-    port: Number(remote.slice(colon + 1)),
-    nChannels: window,
-    signal,
-  });
+  const connection = await session.open(remote.slice(0, colon), Number(remote.slice(colon + 1)), signal, { nChannels: window });
   try {
     return await work(connection.pipeline);
   } finally {

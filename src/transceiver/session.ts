@@ -34,9 +34,14 @@ export class Session {
     this.#options = options;
   }
 
-  /** Opens a connection to another board of the machine, like the first one. It belongs to the caller until {@link adopt}. */
-  open(host: string, port: number, signal: AbortSignal | undefined): Promise<SCAMPConnection> {
-    return SCAMPConnection.open({ ...this.#options, host, port, signal });
+  /** Opens a connection to another board of the machine, like the first one. It belongs to the caller until {@link adopt}. `more` stands above what the first one had. */
+  open(
+    host: string,
+    port: number,
+    signal: AbortSignal | undefined,
+    more: Pick<SCAMPConnectionOptions, "nChannels"> = {},
+  ): Promise<SCAMPConnection> {
+    return SCAMPConnection.open({ ...this.#options, ...more, host, port, signal });
   }
 
   /** Major version of SC&MP: 4 counts and copies otherwise than 3. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -194,6 +194,37 @@ describe("applications, routes, tags, heaps", () => {
   });
 });
 
+describe("the whole machine, and the serial ROM", () => {
+  it("a global write reaches every chip", async () => {
+    await text("gw f5007fd0 11223344", "gh f5007fd0 5566", "gb f5007fd3 77");
+    expect(await text("sw f5007fd0", "sp 1 1", "sw f5007fd0")).toBe("f5007fd0 = 77225566\nf5007fd0 = 77225566\n");
+  });
+
+  it("the serial ROM is shown and saved; writing it asks, and there is nobody to ask", async () => {
+    expect(await text("srom_type", "srom_init")).toMatch(/^SROM type 25aa1024 \(page 256, addr 24\)\n8031 .* 127\.83\.1\.1 /);
+    expect(await text(`srom_dump ${at("rom.bin")} 0 300`)).toMatch(/^Length 300, CRC32 0x[0-9a-f]{8}\n$/);
+    expect((await readFile(at("rom.bin"))).length).toBe(300);
+    const { status, err } = await script("srom_ip 10.0.0.1");
+    expect(status).toBe(8);
+    expect(err).toMatch(/serial ROM of 127\.83\.1\.1 for good.*\n.*--allow-flash/);
+  });
+
+  it("with --allow-flash it is saved, written, and read back", async () => {
+    const lines = ["srom_ip 10.0.0.1 10.0.0.254 /16", `srom_write ${at("rom.bin")} 1f0`, "srom_read 1f0"];
+    lines.push("srom_init 8031 02:00:a4:01:02:03 10.0.0.2 10.0.0.254 255.0.0.0 17893", "srom_init", "srom_erase", "srom_read");
+    await writeFile(at("rom.ybug"), `${lines.join("\n")}\n`);
+    const home = process.cwd();
+    process.chdir(folder);
+    const { status, out, err } = await ybug([at("rom.ybug"), "-q", "--allow-flash"]).finally(() => process.chdir(home));
+    expect({ status, err: err.replace(/^# what was there before is in \S+\n/gm, "") }).toEqual({ status: 0, err: "" });
+    expect(out).toMatch(/^Writing 12 bytes at address 16\nChecking\.\.\.\nFlag: 8031\n.*NM: {3}255\.255\.0\.0\nPort: 17893\nLooks OK!\n/s);
+    expect(out).toMatch(/^000001f0 {2}55 3a 00 08 f5 00 7f e0/m);
+    expect(out).toMatch(/^8031 02:00:a4:01:02:03 10\.0\.0\.2 10\.0\.0\.254 255\.0\.0\.0 17893$/m);
+    expect(out).toMatch(/^00000000 {2}ff ff ff ff .*\n000000f0 {2}ff [^\n]*\n$/ms);
+    expect((await readdir(folder)).filter((name) => /serial-ROM/.test(name))).toHaveLength(4);
+  });
+});
+
 describe("bad input sends nothing", () => {
   const WRONG: readonly (readonly [string, RegExp])[] = [
     ["sw zz 12345678", /sw: address: "zz" is no hexadecimal number\n {2}usage: sw <addr\.X>/],
@@ -224,7 +255,8 @@ describe("bad input sends nothing", () => {
     ["sver now", /one word too many/],
     ["smenw 60240000", /bad command "smenw"\n {2}did you mean smemw\?/],
     ["constructor", /bad command/],
-    ["srom_erase", /changes the board for good/],
+    ["srom_type 25aa080a", /there is no "25aa080a"/],
+    ["gw 60000000 1", /is in none of f5007f00-f5007fff/],
     ["data_load f all 400000", /belongs to a core/],
   ];
   it.each(WRONG)("%s", async (line, words) => {

@@ -76,6 +76,12 @@ export class MemoryChannel implements DatagramChannel {
     for (const listener of this.#listeners) listener.onError?.(error);
   }
 
+  /** The way to the peer is gone. */
+  lose(error: SpinnError): void {
+    this.closed = true;
+    for (const listener of this.#listeners) listener.onClose?.(error);
+  }
+
   close(): Promise<void> {
     this.closed = true;
     for (const listener of this.#listeners) listener.onClose?.();

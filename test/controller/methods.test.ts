@@ -181,7 +181,9 @@ describe.each(["local", "rpc"] as const)("methods through the door %s", (door) =
 });
 
 it("every method says what it does", () => {
-  for (const [name, { about, parameters, result }] of Object.entries(METHODS)) {
+  for (const [name, { about, parameters, result, access, isRun }] of Object.entries(METHODS)) {
+    expect(["look", "change", "disturb"]).toContain(access);
+    if (isRun) expect(access, `${name} occupies the queue of runs`).not.toBe("look");
     expect(name).toMatch(/^[a-z]+(_[a-z]+)*$/);
     expect(about.length).toBeGreaterThan(10);
     expect(result).not.toBe("");

@@ -37,7 +37,7 @@ describe("a served controller", () => {
     const { machine, served } = await serve("127.87.21.1");
     const client = await Client.connect("127.0.0.1", served.port, { target: null });
     closers.push(() => client.close());
-    expect(client.getRpcId().targets).toEqual(["board", "runs"]);
+    expect(client.getRpcId().targets).toEqual(["board", "datagrams", "runs"]);
     await client.selectRpcTarget("board");
     expect(await client.call("ping")).toBe(true);
     const { methods } = (await client.getRpcMethodList()) as { methods: Record<string, [Record<string, unknown>, string]> };
@@ -126,5 +126,47 @@ describe("a served controller", () => {
     expect(() => controller.start("never", ({ signal }) => never(signal))).toThrow(/waiting for their turn/);
     expect(await remote.ping()).toBe(true);
     expect(await remote.steer("wait_run", first.id, { timeout: 0.001 })).toMatchObject({ state: "running" });
+  });
+
+  it("answers others while calls wait for a silent board", async () => {
+    const { machine, served } = await serve("127.87.27.1");
+    await using one = await RemoteController.connect("127.0.0.1", served.port);
+    await using other = await RemoteController.connect("127.0.0.1", served.port);
+    await one.call("info");
+    machine.setFaults({ toBoard: { loss: 1 } });
+    const calls = ["read", "status", "routes"].map((method) =>
+      one.call(method, method === "read" ? { chip: "0,0", address: 0x60240000, length: 4 } : { chip: "0,0" }).then(
+        () => "answered",
+        (error: { code: string }) => error.code,
+      ),
+    );
+    let waiting = true;
+    const all = Promise.all(calls).finally(() => {
+      waiting = false;
+    });
+    expect(await other.listRuns()).toEqual([]);
+    expect(await other.call("find_boards", { seconds: 0, address: "127.87.27.1", port: 54335 })).toEqual({ run: "1" });
+    expect(waiting).toBe(true);
+    expect(await all).toEqual(["ERR_SPINN_TIMEOUT", "ERR_SPINN_TIMEOUT", "ERR_SPINN_TIMEOUT"]);
+  });
+
+  it("waits for a run for its caller, and ends it when the caller is interrupted", async () => {
+    const { served } = await serve("127.87.28.1");
+    await using remote = await RemoteController.connect("127.0.0.1", served.port);
+    const seen: string[] = [];
+    const onReport = ({ state }: { state: string }) => seen.push(state);
+    const place = { address: "127.87.28.1", port: 54336 };
+    expect(await remote.run("find_boards", { seconds: 0.01, ...place }, { onReport })).toEqual([]);
+    expect(seen.at(-1)).toBe("done");
+    await expect(remote.run("boot", { image: new Uint8Array(4) })).resolves.toMatchObject({ already_booted: true });
+    await expect(remote.run("bringup", { script: "x.yaml" })).rejects.toMatchObject({ code: "ERR_SPINN_REFUSED" });
+    await expect(remote.run("find_boards", { seconds: -1 })).rejects.toMatchObject({ code: "ERR_SPINN_ARGUMENT" });
+    const interrupt = new AbortController();
+    const long = remote.run("find_boards", { seconds: 600, ...place }, { signal: interrupt.signal });
+    const gone = expect(long).rejects.toMatchObject({ code: "ERR_SPINN_ABORTED" });
+    await expect.poll(async () => (await remote.listRuns()).at(-1)?.state).toBe("running");
+    interrupt.abort();
+    await gone;
+    await expect.poll(async () => (await remote.listRuns()).at(-1)?.state).toBe("aborted");
   });
 });

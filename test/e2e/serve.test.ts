@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RemoteController } from "../../src/controller/index.js";
-import { collect, command, jsonOf, type Run, start, temporaryFolder } from "./spinn.js";
+import { collect, command, jsonOf, type Run, Served, start, temporaryFolder } from "./spinn.js";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let child: ChildProcess;
@@ -78,4 +78,13 @@ describe("a served board", () => {
 it("a board must be named", async () => {
   const run = await command(["serve", "--port", "0"]);
   expect(run).toMatchObject({ status: 2, stderr: expect.stringContaining("--simulation") as string });
+});
+
+it("listens on every address with --bind *, and says what that means", async () => {
+  await using served = await Served.start(["--simulation", "--bind", "*"]);
+  expect(served.ready.bind[0]).toBe("0.0.0.0");
+  await expect.poll(served.stderr).toMatch(/whoever reaches these addresses can use, boot and switch the board: there is no password/);
+  for (const address of ["127.0.0.1", "127.0.0.2"]) {
+    expect(await command(["info", "--via", `${address}:${served.ready.port}`])).toMatchObject({ status: 0 });
+  }
 });

@@ -59,10 +59,10 @@ export async function command(words: readonly string[]): Promise<Run> {
 
 /**
  * Loopback addresses `127.77.N.last`, with N for this run and this file: files of one run never meet, and two runs on one computer seldom do.
- * `file` is 0 to 3, another one for each test file.
+ * `file` is 0 to 4, another one for each test file.
  */
-export function addresses(file: 0 | 1 | 2 | 3): (last: number) => string {
-  const third = 4 * (process.ppid % 63) + file;
+export function addresses(file: 0 | 1 | 2 | 3 | 4): (last: number) => string {
+  const third = 5 * (process.ppid % 50) + file;
   return (last) => `127.77.${third}.${last}`;
 }
 
@@ -100,6 +100,49 @@ export class Simulated implements AsyncDisposable {
     this.child.kill("SIGTERM");
     const [status] = (await once(this.child, "exit")) as [number | null];
     return status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** A controller in a process of its own. */
+export class Served implements AsyncDisposable {
+  readonly child: ChildProcess;
+  /** What it said when it was ready. */
+  readonly ready: { readonly port: number; readonly notifyPort: number; readonly bind: readonly string[]; readonly tls: boolean };
+  readonly stderr: () => string;
+
+  private constructor(child: ChildProcess, ready: Served["ready"], stderr: () => string) {
+    this.child = child;
+    this.ready = ready;
+    this.stderr = stderr;
+  }
+
+  /** Resolves when it listens. */
+  static async start(words: readonly string[]): Promise<Served> {
+    const child = start(["serve", "--port", "0", "--json", ...words]);
+    const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)];
+    while (!stdout().endsWith("\n")) {
+      await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
+      if (child.exitCode !== null) throw new Error(`serve ended with status ${child.exitCode}: ${stderr()}`);
+    }
+    return new Served(child, JSON.parse(stdout()) as Served["ready"], stderr);
+  }
+
+  /** Where it listens, for `--via`. */
+  get via(): string {
+    return `127.0.0.1:${this.ready.port}`;
+  }
+
+  /** SIGTERM; resolves with the exit status. */
+  async stop(): Promise<number | null> {
+    if (this.child.exitCode === null) {
+      this.child.kill();
+      await once(this.child, "exit");
+    }
+    return this.child.exitCode;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

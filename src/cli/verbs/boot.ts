@@ -1,6 +1,7 @@
 import { SpinnError } from "../../errors.js";
 import { bootImageVersion, checkBootImage, Transceiver } from "../../transceiver/index.js";
 import { addBoardOptions, chooseBoard, parsePort } from "../board.js";
+import { addDryRun, isDryRun } from "../dry-run.js";
 import { readInputFile } from "../file.js";
 import { formatDuration, plural } from "../format.js";
 import type { Verb } from "../job.js";
@@ -18,7 +19,7 @@ interface Options {
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBoardOptions(command)
+    void addDryRun(addBoardOptions(command))
       .argument("<image>", "boot image: the file scamp.boot of spinnaker_tools, SpiNNMan or rig (at most 32 KB)")
       .option("--boot-port <n>", "UDP port of the boot ROM (default: 54321)", parsePort)
       .option("--board-version <n>", "version of the board, 1 to 5; 0 leaves it to the board (default: 0)", (text) =>
@@ -35,29 +36,33 @@ export const verb: Verb = {
     if (isOnlyForSimulation(image)) {
       job.say(`${path} holds no firmware, only what a simulated machine looks at: a real board would take it and stay silent`);
     }
-    const { host, port } = await chooseBoard(job, command);
+    const { host, port, open, network } = await chooseBoard(job, command);
+    const version = bootImageVersion(image);
+    const what = version === undefined ? path : `SC&MP ${version} from ${path}`;
+    if (isDryRun(job, command, `boot ${host} with ${what} (${image.length} bytes), unless it is booted already`)) return;
     const startedAt = performance.now();
     job.leftBehind = "the board may have a part of the image: switch it off and on before booting it again";
     const result = await Transceiver.boot(image, {
       host,
       port,
-      bootPort: options.bootPort,
+      open,
+      bootPort: options.bootPort ?? network?.bootPort,
       boardVersion: options.boardVersion,
       settleMs: options.settle,
       ...(options.timeout === undefined ? {} : { probeMs: options.timeout }),
       ...job.calls,
     });
     job.leftBehind = undefined;
-    await using board = await Transceiver.connect({ host, port, signal: job.signal });
+    await using board = await Transceiver.connect({ host, port, open, signal: job.signal });
     const { machine, problems } = await board.discover(job.calls);
     const ms = performance.now() - startedAt;
     const expected = [...machine.geometry.chips()].length;
-    const version = versionText(result.version);
+    const running = versionText(result.version);
     const data = {
       board: board.remote,
       alreadyBooted: result.alreadyBooted,
       attempts: result.attempts,
-      scamp: version,
+      scamp: running,
       chips: machine.chips.size,
       expectedChips: expected,
       cores: machine.coreCount,
@@ -65,15 +70,14 @@ export const verb: Verb = {
       problems,
     };
     const chips = `${machine.chips.size}/${plural(expected, "chip")}`;
-    const wanted = bootImageVersion(image);
     job.result(data, () =>
       result.alreadyBooted
-        ? `${board.remote} is booted already: SC&MP ${version}, ${chips}\n`
-        : `booted ${chips} in ${formatDuration(ms)} (SC&MP ${version})\n`,
+        ? `${board.remote} is booted already: SC&MP ${running}, ${chips}\n`
+        : `booted ${chips} in ${formatDuration(ms)} (SC&MP ${running})\n`,
     );
     for (const problem of problems) job.terminal.complain(problem);
-    if (result.alreadyBooted && wanted !== undefined && wanted !== version) {
-      job.terminal.complain(`it runs ${version}, the image holds ${wanted}: reset or power-cycle the board to boot the other`);
+    if (result.alreadyBooted && version !== undefined && version !== running) {
+      job.terminal.complain(`it runs ${running}, the image holds ${version}: reset or power-cycle the board to boot the other`);
     }
     if (machine.chips.size === 0) throw new SpinnError("ERR_SPINN_BOOT", "no chip answers");
     return ExitStatus.DONE;

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import {
+  devicesOver,
   type FleetBoard,
   type FleetEvent,
   loadScript,
@@ -14,6 +15,7 @@ import {
   type ScriptFor,
   scriptSchema,
 } from "../../bringup/index.js";
+import type { RemoteNetwork } from "../../controller/index.js";
 import { SpinnError } from "../../errors.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { addressWords, planHead, planText } from "../bringup-plan.js";
@@ -27,6 +29,7 @@ import type { Job, Verb } from "../job.js";
 import { parseDuration, parseInteger } from "../number.js";
 import { ExitStatus } from "../status.js";
 import { usage } from "../usage.js";
+import { addViaOption, openNetwork, viaOf } from "../via.js";
 
 interface Options {
   readonly host?: string;
@@ -47,13 +50,14 @@ interface Options {
   readonly schema?: boolean;
   readonly ndjson?: boolean;
   readonly inspect?: number | true;
+  readonly via?: string;
 }
 
 const AT_ONCE = 8;
 
 export const verb: Verb = {
   configure: (command) =>
-    void addInspectOption(command)
+    void addInspectOption(addViaOption(command, "else this computer's own network"))
       .argument("[script]", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
@@ -101,7 +105,12 @@ async function runOne(job: Job, command: Command, path: string, options: Options
     if (options[name] !== undefined)
       throw usage(`--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} is for many boards`, "add --boards NAMES");
   }
-  const { script, board } = await scriptAndBoard(path, options, inventory);
+  const { script, board: said } = await scriptAndBoard(path, options, inventory);
+  // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST. What sends nothing needs no way.
+  const isDirect = options.dryRun === true || (script.board.host !== undefined && options.via === undefined);
+  const via = isDirect ? undefined : await viaOf(command, ["host", "bmp"]);
+  const network = via === undefined ? undefined : await openNetwork(job, via);
+  const board = network === undefined ? said : boardOver(network, said, options);
   const given = { board, ...(options.resume === undefined ? {} : { resume: true }) };
   if (options.dryRun) {
     const plan = await planBringup(script, given);
@@ -113,6 +122,7 @@ async function runOne(job: Job, command: Command, path: string, options: Options
   const report = await inspected(job, command, "bringup", ({ signal, safePoint, ...told }) =>
     runBringup(script, {
       ...given,
+      ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
       signal,
       beforeStep: safePoint,
       onProgress: (event) => {
@@ -129,6 +139,18 @@ async function runOne(job: Job, command: Command, path: string, options: Options
 }
 
 /** The script with the variables of the board that is meant; the board is what the caller, else the script, says. */
+/** The controller's board, with what was said otherwise. */
+function boardOver(network: RemoteNetwork, said: FleetBoard["address"], options: Options): FleetBoard["address"] {
+  const place = options.host === undefined ? network.board : { host: said.host, port: said.port };
+  return {
+    ...said,
+    ...place,
+    ...(options.port === undefined ? {} : { port: options.port }),
+    bootPort: options.bootPort ?? network.bootPort,
+    bmp: options.bmp === undefined ? network.bmp : said.bmp,
+  };
+}
+
 async function scriptAndBoard(
   path: string,
   options: Options,
@@ -165,7 +187,7 @@ async function runMany(
   names: readonly string[],
   inventory: Inventory | undefined,
 ): Promise<ExitStatus | 143> {
-  for (const name of ["host", "port", "bmp"] as const) {
+  for (const name of ["host", "port", "bmp", "via"] as const) {
     if (options[name] !== undefined) throw usage(`--${name} is for one board`, "what --boards names has its addresses in the inventory");
   }
   if (options.inspect !== undefined) throw usage("--inspect is for one board", "a lab's bring-up tells of itself with --ndjson");

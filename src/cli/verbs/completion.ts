@@ -13,8 +13,15 @@ interface Words {
   readonly operands: readonly string[];
 }
 
+/** Slots of a frame, and all of them: what a verb that takes slots is offered. */
+const SLOTS = ["0-23", ...Array.from({ length: 24 }, (_, slot) => String(slot))];
+
 const OPERANDS: Readonly<Record<string, readonly string[]>> = {
-  power: ["on", "off", "cycle", "status"],
+  power: ["on", "off", "cycle", "status", ...SLOTS],
+  reset: SLOTS,
+  sensors: SLOTS,
+  bmp: ["info", "fpga", "leds", "flash", ...SLOTS],
+  heap: ["sdram", "sysram", "system"],
   tags: ["list", "set", "reverse", "clear"],
   signal: ["start", "stop", "pause", "cont", "sync0", "sync1", "timer", "exit", "usr0", "usr1", "usr2", "usr3"],
   wait: ["RUN", "EXIT", "SYNC0", "SYNC1", "PAUSE", "WAIT", "IDLE"],

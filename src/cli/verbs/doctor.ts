@@ -1,11 +1,12 @@
 import { promises as dns } from "node:dns";
 import { isIPv4 } from "node:net";
-import { UDPConnection } from "../../connections/index.js";
+import { type DatagramChannel, UDPConnection } from "../../connections/index.js";
 import { SpinnError } from "../../errors.js";
-import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
-import { addBoardOptions, chooseBoard } from "../board.js";
+import { BMPTransceiver, findBoards, Transceiver } from "../../transceiver/index.js";
+import { addBoardOptions, type ChosenBoard, chooseBoard, resolveBoard } from "../board.js";
 import { formatTime, plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
+import { neighbourState } from "../neighbour.js";
 import { readings } from "../sensor-table.js";
 import { ExitStatus, statusOf } from "../status.js";
 import type { Meaning } from "../terminal.js";
@@ -24,6 +25,8 @@ interface Finding {
 const PINGS = 200;
 /** Round trips above this are unusual on a local network, ms. */
 const SLOW_MS = 20;
+/** Longer than the pause between two hellos of an unbooted board, ms. */
+const HELLO_MS = 4500;
 
 export const verb: Verb = {
   configure: (command) => void addBoardOptions(command).argument("[host]", "board (default: as --host)"),
@@ -32,13 +35,14 @@ export const verb: Verb = {
   async run(job, command) {
     const given = command.args[0];
     if (given !== undefined) command.setOptionValue("host", given);
-    const { host, port = 17893 } = await chooseBoard(job, command);
+    const board = await chooseBoard(job, command);
+    const { host, port = 17893 } = board;
     const findings: Finding[] = [];
     const tell = (finding: Finding): void => {
       findings.push(finding);
       if (!job.isJson) job.terminal.out(findingText(job, finding));
     };
-    const status = await examine(job, host, port, tell);
+    const status = await examine(job, { ...board, port }, tell);
     job.result({ host, port, findings, status }, () => {
       const bad = findings.filter(({ verdict }) => verdict === "bad").length;
       const odd = findings.filter(({ verdict }) => verdict === "odd").length;
@@ -50,9 +54,11 @@ export const verb: Verb = {
 };
 
 /** One question after the other; each one that fails makes those behind it pointless. */
-async function examine(job: Job, host: string, port: number, tell: (finding: Finding) => void): Promise<number> {
+async function examine(job: Job, board: ChosenBoard & { readonly port: number }, tell: (finding: Finding) => void): Promise<number> {
+  const { host, port, open } = board;
   let address = host;
-  if (!isIPv4(host)) {
+  // Names are looked up by whoever sends: with a controller in between, there.
+  if (!isIPv4(host) && open === undefined) {
     try {
       address = (await dns.lookup(host, { family: 4 })).address;
       tell({ step: "name", verdict: "ok", found: `${host} is ${address}` });
@@ -67,8 +73,8 @@ async function examine(job: Job, host: string, port: number, tell: (finding: Fin
     }
   }
   try {
-    await using udp = await UDPConnection.open({ remoteHost: address, remotePort: port, signal: job.signal });
-    tell({ step: "route", verdict: "ok", found: `this computer would speak from ${udp.local.replace(/:\d+$/, "")}` });
+    const found = await wayTo(board, address, job.signal);
+    tell({ step: "route", verdict: "ok", found });
   } catch (error) {
     tell({
       step: "route",
@@ -79,24 +85,40 @@ async function examine(job: Job, host: string, port: number, tell: (finding: Fin
     return ExitStatus.UNREACHABLE;
   }
   try {
-    await using board = await Transceiver.connect({ host: address, port, signal: job.signal, probeMs: 2000, readyMs: 3000 });
-    const { version } = board;
+    await using machine = await Transceiver.connect({ host: address, port, open, signal: job.signal, probeMs: 2000, readyMs: 3000 });
+    const { version } = machine;
     tell({
       step: "answer",
       verdict: "ok",
       found: `${version.name} ${versionText(version)}, built ${formatTime(version.buildDate)}, root chip ${version.x},${version.y}`,
     });
-    await examineLine(address, port, job, tell);
-    return await examineMachine(job, board, tell);
+    await examineLine(board, address, job, tell);
+    return await examineMachine(job, machine, tell);
   } catch (error) {
     if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
-    return await explain(job, error, address, tell);
+    return await explain(job, error, board, address, tell);
   }
 }
 
+/** Which way datagrams take, in words. Nothing is sent. */
+async function wayTo({ port, open }: ChosenBoard & { readonly port: number }, address: string, signal: AbortSignal): Promise<string> {
+  if (open !== undefined) {
+    const channel: DatagramChannel = await open(address, port, { signal });
+    await channel.close();
+    return `through the controller, which sends to ${address}`;
+  }
+  await using udp = await UDPConnection.open({ remoteHost: address, remotePort: port, signal });
+  return `this computer would speak from ${udp.local.replace(/:\d+$/, "")}`;
+}
+
 /** Losses and times of many small questions. */
-async function examineLine(host: string, port: number, job: Job, tell: (finding: Finding) => void): Promise<void> {
-  await using board = await Transceiver.connect({ host, port, signal: job.signal });
+async function examineLine(
+  { port, open }: ChosenBoard & { readonly port: number },
+  host: string,
+  job: Job,
+  tell: (finding: Finding) => void,
+): Promise<void> {
+  await using board = await Transceiver.connect({ host, port, open, signal: job.signal });
   for (let i = 0; i < PINGS; i += 1) await board.readVersion({ x: 255, y: 255 }, { signal: job.signal });
   const { resent, roundTripMs = 0, duplicates, late } = board.connections[0]!.pipeline.counters;
   // A question that was repeated although its answer came, only later, says that one of the computers was busy; nothing was lost.
@@ -138,8 +160,8 @@ async function examineMachine(job: Job, board: Transceiver, tell: (finding: Find
     tell({
       step: "tags",
       verdict: "odd",
-      found: `${lent.length} of 8 places that replies need are taken for good: tags ${lent.map(({ tag }) => tag).join(" ")}`,
-      advice: "another host holds them: spinn tags shows which; it should use tags 0 to 7",
+      found: `${lent.length} of 8 places that replies need are taken for good: ${lent.map(({ tag, host = "?" }) => `tag ${tag} by ${host}`).join(", ")}`,
+      advice: "other hosts hold them: they should use tags 0 to 7; spinn tags clear N --force frees one",
     });
   } else tell({ step: "tags", verdict: "ok", found: `${tags.filter((tag) => tag.inUse && !tag.transient).length} of 8 tags in use` });
   const { machine, problems } = await board.discover(job.calls);
@@ -153,7 +175,13 @@ async function examineMachine(job: Job, board: Transceiver, tell: (finding: Find
 }
 
 /** What the silence, the refusal or the wrong answer of a board means. */
-async function explain(job: Job, error: SpinnError, address: string, tell: (finding: Finding) => void): Promise<number> {
+async function explain(
+  job: Job,
+  error: SpinnError,
+  board: ChosenBoard,
+  address: string,
+  tell: (finding: Finding) => void,
+): Promise<number> {
   const status = statusOf(error);
   if (error.code === "ERR_SPINN_UNREACHABLE") {
     tell({
@@ -188,18 +216,77 @@ async function explain(job: Job, error: SpinnError, address: string, tell: (find
     found: error.code === "ERR_SPINN_TIMEOUT" ? "silence" : error.message,
     ...(error.code === "ERR_SPINN_TIMEOUT" ? {} : { advice: error.hint ?? "see above" }),
   });
-  if (error.code === "ERR_SPINN_TIMEOUT") await askBmp(job, address, tell);
+  if (error.code === "ERR_SPINN_TIMEOUT" && (board.open !== undefined || (await isAnybody(address, tell)))) {
+    await askBmp(job, board, address, tell);
+    if (board.open === undefined) await listenForHello(job, address, tell);
+  }
   return status;
 }
 
+/** Whether there may be anybody at a silent address: what the network's lowest layer knows. */
+async function isAnybody(address: string, tell: (finding: Finding) => void): Promise<boolean> {
+  const neighbour = await neighbourState(address);
+  if (neighbour === "absent") {
+    const advice =
+      "is the board powered and the cable in? If so its address is another one: spinn discover hears boards that are not booted";
+    tell({ step: "network", verdict: "bad", found: `nobody on this network has the address ${address}`, advice });
+  } else if (neighbour === "present") {
+    tell({
+      step: "network",
+      verdict: "ok",
+      found: `something has the address ${address}, and says nothing to SCP`,
+      advice: "a board that is not booted, or a firewall (on this computer too) that drops UDP from port 17893",
+    });
+  }
+  return neighbour !== "absent";
+}
+
+/** A board that has power and is not booted says so, every 4.1 s; a firewall keeps that from us as well. */
+async function listenForHello(job: Job, address: string, tell: (finding: Finding) => void): Promise<void> {
+  job.terminal.progress.note("listening for an unbooted board");
+  try {
+    const isEnough = (found: readonly { readonly host: string }[]): boolean => found.some(({ host }) => host === address);
+    const boards = await findBoards({ forMs: HELLO_MS, signal: job.signal, isEnough });
+    const hello = boards.find(({ host }) => host === address);
+    if (hello !== undefined) {
+      const found = `it is not booted: its boot ROM ${hello.rom} says hello`;
+      tell({ step: "boot", verdict: "bad", found, advice: `spinn boot scamp.boot --host ${address}` });
+      return;
+    }
+    const others = boards.map(({ host }) => host);
+    const heard = others.length === 0 ? "" : `; unbooted boards were heard at ${others.join(", ")}`;
+    tell({
+      step: "boot",
+      verdict: "odd",
+      found: `no hello of an unbooted board came from it in ${HELLO_MS / 1000} s${heard}`,
+      advice: "it is off, elsewhere, or behind a router or a firewall that drops UDP: let UDP 17893 and 54321 through, in both directions",
+    });
+  } catch (error) {
+    if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
+    tell({
+      step: "boot",
+      verdict: "odd",
+      found: `whether it is booted cannot be heard: ${error.message}`,
+      advice: "is spinn discover running?",
+    });
+  }
+}
+
 /** A silent board: its BMP, if it has one, knows whether it has power. */
-async function askBmp(job: Job, address: string, tell: (finding: Finding) => void): Promise<void> {
-  const candidate = neighbour(address, -1);
+async function askBmp(job: Job, board: ChosenBoard, address: string, tell: (finding: Finding) => void): Promise<void> {
+  const known = board.bmp === undefined ? undefined : resolveBoard(board.bmp, undefined);
+  const candidate = known?.host ?? (board.open === undefined ? neighbour(address, -1) : undefined);
   const boot =
     "if it has power it needs booting (spinn boot); spinn discover hears unbooted boards. Also check cable, address, and a firewall that drops UDP";
   try {
     if (candidate === undefined) throw new SpinnError("ERR_SPINN_TIMEOUT", "no neighbour");
-    await using bmp = await BMPTransceiver.connect({ host: candidate, signal: job.signal, probeMs: 1500 });
+    await using bmp = await BMPTransceiver.connect({
+      host: candidate,
+      port: known?.port,
+      open: board.open,
+      signal: job.signal,
+      probeMs: 1500,
+    });
     const sensors = readings(await bmp.readSensors(0, { signal: job.signal }));
     const isOff = sensors.some(({ name, verdict }) => name.startsWith("1.2 V") && verdict === "off");
     if (isOff)

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { hex32, SpinnError } from "../../errors.js";
+import type { Progress } from "../../transceiver/index.js";
 import { parseAddress } from "../address.js";
 import { addBoardOptions, withBoard } from "../board.js";
 import { writeOutputFile } from "../file.js";
@@ -11,6 +12,9 @@ import { noMore, parseLength } from "../memory-range.js";
 import { areExactChips, looksLikePlace, parseChips, selectChips } from "../place.js";
 import { MANIFEST, type Snapshot, snapshotFile } from "../snapshot.js";
 import { usage } from "../usage.js";
+
+/** Read before it is written to files: what a computer has room for, and enough to keep several boards busy. */
+const MOST_BYTES_AT_ONCE = 64 << 20;
 
 export const verb: Verb = {
   configure: (command) =>
@@ -41,22 +45,29 @@ export const verb: Verb = {
         ranges: [],
       };
       job.leftBehind = `${folder} holds the files of some chips and no ${MANIFEST}`;
-      for (const [done, { x, y }] of chips.entries()) {
-        const bytes = await board.readMemory({ x, y }, address.address, length, { signal: job.signal });
-        const file = snapshotFile({ x, y }, address.address);
-        await writeOutputFile(join(folder, file), async () => bytes);
-        snapshot.ranges.push({ x, y, address: address.address, length, file, sha256: createHash("sha256").update(bytes).digest("hex") });
-        job.terminal.progress.update({ what: "dump", done: done + 1, total: chips.length, unit: "chips" });
+      const atOnce = Math.max(1, Math.floor(MOST_BYTES_AT_ONCE / length));
+      const total = length * chips.length;
+      for (let from = 0; from < chips.length; from += atOnce) {
+        const batch = chips.slice(from, from + atOnce);
+        const onProgress = ({ done }: Progress): void =>
+          job.terminal.progress.update({ what: "dump", done: from * length + done, total, unit: "bytes" });
+        const ranges = batch.map((chip) => ({ ...chip, address: address.address, length }));
+        const blocks = await board.readMany(ranges, { signal: job.signal, onProgress });
+        for (const [i, { x, y }] of batch.entries()) {
+          const bytes = blocks[i]!;
+          const file = snapshotFile({ x, y }, address.address);
+          await writeOutputFile(join(folder, file), async () => bytes);
+          snapshot.ranges.push({ x, y, address: address.address, length, file, sha256: createHash("sha256").update(bytes).digest("hex") });
+        }
       }
       // Last, so that a folder with it is whole.
       await writeOutputFile(join(folder, MANIFEST), async () => new TextEncoder().encode(`${JSON.stringify(snapshot, undefined, 2)}\n`));
       job.leftBehind = undefined;
       const ms = performance.now() - startedAt;
-      const bytes = length * chips.length;
       job.result(
-        { board: board.remote, folder, chips: chips.length, bytes, seconds: ms / 1000 },
+        { board: board.remote, folder, chips: chips.length, bytes: total, seconds: ms / 1000 },
         () =>
-          `${folder}: ${formatBytes(length)} from ${hex32(address.address)} of ${plural(chips.length, "chip")}, ${formatBytes(bytes)} in ${formatDuration(ms)}\n`,
+          `${folder}: ${formatBytes(length)} from ${hex32(address.address)} of ${plural(chips.length, "chip")}, ${formatBytes(total)} in ${formatDuration(ms)}\n`,
       );
     });
   },

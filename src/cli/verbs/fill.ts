@@ -1,6 +1,7 @@
 import { hex32, SpinnError } from "../../errors.js";
 import { isOrdinaryMemory } from "../address.js";
 import { addBoardOptions, withBoard } from "../board.js";
+import { addDryRun, isDryRun } from "../dry-run.js";
 import { formatBytes, formatDuration } from "../format.js";
 import type { Verb } from "../job.js";
 import { noMore, parseLength, parseMemoryWords } from "../memory-range.js";
@@ -9,7 +10,7 @@ import { usage } from "../usage.js";
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBoardOptions(command)
+    void addDryRun(addBoardOptions(command))
       .usage("[x,y | x,y,p] ADDRESS LENGTH [WORD] [options]")
       .argument("[words...]", "[chip x,y | core x,y,p] ADDRESS LENGTH [WORD]: bytes from there on get the 32-bit word (default: 0)")
       .option("--force", "allow addresses outside SDRAM and SysRAM"),
@@ -26,6 +27,8 @@ export const verb: Verb = {
         hint: "if you mean it, add --force",
       });
     }
+    const what = `fill ${formatBytes(length)} at ${hex32(address.address)} with ${hex32(word)}`;
+    if (isDryRun(job, command, what)) return;
     await withBoard(job, command, async (board) => {
       const startedAt = performance.now();
       job.leftBehind = `a part of ${formatBytes(length)} at ${hex32(address.address)} may have been filled`;

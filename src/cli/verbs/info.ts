@@ -1,25 +1,28 @@
 import { SpinnError } from "../../errors.js";
 import { coreStateName, formatChip, type Machine } from "../../machine/index.js";
 import { BMPTransceiver, type Transceiver } from "../../transceiver/index.js";
+import { eachSlot, listSlots, muteStatus } from "../bmp.js";
 import { addBoardOptions, chooseBoard, withBoard } from "../board.js";
 import { formatBytes, formatTime, plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
 import { formatSensors } from "../sensor-table.js";
+import { ExitStatus } from "../status.js";
 import { formatPairs } from "../table.js";
 import { versionText } from "../version-text.js";
 
 export const verb: Verb = {
   configure: (command) => void addBoardOptions(command),
   examples: ["info --host 192.168.240.1", "info --host 192.168.240.0 # a BMP is recognised: its boards, supplies and temperatures"],
-  statuses: [3, 4, 9],
+  statuses: [3, 4, 7, 9],
   async run(job, command) {
     try {
       await withBoard(job, command, (board) => boardInfo(job, board));
+      return ExitStatus.DONE;
     } catch (error) {
       if (!(error instanceof SpinnError) || error.code !== "ERR_SPINN_WRONG_DEVICE" || !error.message.includes("BMP")) throw error;
-      const { host, port } = await chooseBoard(job, command);
-      await using bmp = await BMPTransceiver.connect({ host, port, signal: job.signal });
-      await bmpInfo(job, bmp);
+      const { host, port, open } = await chooseBoard(job, command);
+      await using bmp = await BMPTransceiver.connect({ host, port, open, signal: job.signal });
+      return await bmpInfo(job, bmp);
     }
   },
 };
@@ -78,11 +81,11 @@ function verdict(job: Job, problems: readonly string[], isWhole: boolean): strin
   return isWhole ? job.terminal.paint("good", "whole: nothing is missing") : "works, with parts missing";
 }
 
-async function bmpInfo(job: Job, bmp: BMPTransceiver): Promise<void> {
+async function bmpInfo(job: Job, bmp: BMPTransceiver): Promise<number> {
   const { version } = bmp;
-  const slots = await bmp.listBoards(job.calls);
-  const boards: { slot: number; sensors: Awaited<ReturnType<BMPTransceiver["readSensors"]>> }[] = [];
-  for (const slot of slots) boards.push({ slot, sensors: await bmp.readSensors(slot, job.calls) });
+  const { slots, failed: silent } = await listSlots(job, bmp);
+  const { done: boards, failed } = await eachSlot(job, slots, async (slot) => ({ slot, sensors: await bmp.readSensors(slot, job.calls) }));
+  const mute = [...silent, ...failed];
   const data = {
     kind: "bmp",
     board: bmp.remote,
@@ -90,6 +93,7 @@ async function bmpInfo(job: Job, bmp: BMPTransceiver): Promise<void> {
     frame: version.frame,
     slots,
     boards,
+    failed: mute,
   };
   job.result(data, () => {
     const head = formatPairs([
@@ -100,6 +104,7 @@ async function bmpInfo(job: Job, bmp: BMPTransceiver): Promise<void> {
     ]);
     return `${head}\n${formatSensors(job.terminal, boards)}`;
   });
+  return muteStatus(job, [...slots, ...silent], mute);
 }
 
 function topology(machine: Machine): string {

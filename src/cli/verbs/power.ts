@@ -1,19 +1,19 @@
 import { SpinnError } from "../../errors.js";
 import type { BMPTransceiver } from "../../transceiver/index.js";
-import { addBmpOptions, confirm, openBmp, parseSlots } from "../bmp.js";
+import { addBmpOptions, eachSlot, muteStatus, openBmp, parseSlots } from "../bmp.js";
+import { addDryRun } from "../dry-run.js";
 import { formatDuration, plural } from "../format.js";
 import type { Job, Verb } from "../job.js";
 import { nearestWord } from "../nearest.js";
 import { parseDuration } from "../number.js";
+import { addDisturbOptions, openToDisturb } from "../ownership.js";
 import { readings } from "../sensor-table.js";
-import { ExitStatus } from "../status.js";
 import { formatTable } from "../table.js";
 import { usage } from "../usage.js";
 
 const ACTIONS = ["on", "off", "cycle", "status"] as const;
 
 interface Options {
-  readonly yes?: boolean;
   readonly settle?: number;
 }
 
@@ -26,13 +26,12 @@ interface SlotResult {
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBmpOptions(command)
+    void addDisturbOptions(addDryRun(addBmpOptions(command)))
       .argument("<action>", "on, off, cycle (off and on) or status", readAction)
       .argument("<slots>", "boards of the frame, 0 to 23: 0, 0-5 or 0-5+8", parseSlots)
       .option("--settle <time>", "rest after switching on, before the board is looked at (default: 5s)", (text) =>
         parseDuration("--settle", text),
-      )
-      .option("-y, --yes", "do not ask"),
+      ),
   examples: [
     "power status 0-23 --bmp 192.168.240.0 # supplies of every board of a frame",
     "power on 0 --bmp 192.168.240.0 --yes # a single board; waits until its FPGAs answer",
@@ -41,20 +40,15 @@ export const verb: Verb = {
   async run(job, command) {
     const [action, slots] = command.processedArgs as [(typeof ACTIONS)[number], number[]];
     const options = command.opts<Options>();
-    if (action !== "status") {
-      await confirm(job, `power ${action} of slot ${slots.join(" ")} stops whatever runs there`, options.yes);
-    }
-    await using bmp = await openBmp(job, command);
+    const what = `power ${action} of slot ${slots.join(" ")}`;
+    await using bmp = await (action === "status" ? openBmp(job, command) : openToDisturb(job, command, what, slots));
+    if (bmp === undefined) return;
     const startedAt = performance.now();
     const results = await act(job, bmp, action, slots, options);
     const ms = performance.now() - startedAt;
     job.result({ bmp: bmp.remote, action, slots: results, seconds: ms / 1000 }, () => textOf(job, results, ms, slots.length));
-    const failed = results.filter(({ state }) => state === "failed");
-    if (failed.length === 0) return ExitStatus.DONE;
-    job.terminal.complain(
-      `${failed.length} of ${plural(slots.length, "slot")} failed: ${failed.map(({ slot, detail }) => `${slot} (${detail})`).join(" ")}`,
-    );
-    return failed.length === slots.length ? ExitStatus.TARGET_REFUSED : ExitStatus.PARTIAL;
+    const failed = results.filter(({ state }) => state === "failed").map(({ slot, detail }) => ({ slot, why: detail }));
+    return muteStatus(job, slots, failed);
   },
 };
 
@@ -86,20 +80,14 @@ async function act(
 
 /** Each slot by itself: a mute one does not hide the others. */
 async function statusOf(job: Job, bmp: BMPTransceiver, slots: readonly number[], failed: ReadonlySet<number>): Promise<SlotResult[]> {
-  const results: SlotResult[] = [];
-  for (const slot of slots) {
-    try {
-      const all = readings(await bmp.readSensors(slot, { signal: job.signal }));
-      const isOff = all.some(({ name, verdict }) => name.startsWith("1.2 V") && verdict === "off");
-      const volts = all.filter(({ unit }) => unit === "V").map(({ value }) => value!.toFixed(2));
-      results.push({ slot, state: failed.has(slot) ? "failed" : isOff ? "off" : "on", detail: `${volts.join(" ")} V` });
-    } catch (error) {
-      if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
-      const noSuch = error.code === "ERR_SPINN_RETURN_CODE" ? "no board there" : "no answer";
-      results.push({ slot, state: "failed", detail: noSuch });
-    }
-  }
-  return results;
+  const asked = await eachSlot(job, slots, async (slot): Promise<SlotResult> => {
+    const all = readings(await bmp.readSensors(slot, { signal: job.signal }));
+    const isOff = all.some(({ name, verdict }) => name.startsWith("1.2 V") && verdict === "off");
+    const volts = all.filter(({ unit }) => unit === "V").map(({ value }) => value!.toFixed(2));
+    return { slot, state: failed.has(slot) ? "failed" : isOff ? "off" : "on", detail: `${volts.join(" ")} V` };
+  });
+  const mute = asked.failed.map(({ slot, why }) => ({ slot, state: "failed" as const, detail: why }));
+  return [...asked.done, ...mute].sort((a, b) => a.slot - b.slot);
 }
 
 function textOf(job: Job, results: readonly SlotResult[], ms: number, asked: number): string {

@@ -1,6 +1,7 @@
 import { hex32, SpinnError } from "../../errors.js";
 import { isOrdinaryMemory } from "../address.js";
 import { addBoardOptions, withBoard } from "../board.js";
+import { addDryRun, isDryRun } from "../dry-run.js";
 import { formatBytes, formatDuration, plural } from "../format.js";
 import type { Verb } from "../job.js";
 import { readSnapshot } from "../snapshot.js";
@@ -12,7 +13,7 @@ interface Options {
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBoardOptions(command)
+    void addDryRun(addBoardOptions(command))
       .argument("<folder>", "what spinn dump has written")
       .option("--verify", "read back and compare")
       .option("--force", "allow addresses outside SDRAM and SysRAM"),
@@ -28,6 +29,8 @@ export const verb: Verb = {
         hint: "if you mean it, add --force",
       });
     }
+    const wholeBytes = parts.reduce((sum, { range }) => sum + range.length, 0);
+    if (isDryRun(job, command, `write ${plural(parts.length, "range")} of ${folder}, ${formatBytes(wholeBytes)}`)) return;
     await withBoard(job, command, async (board) => {
       const startedAt = performance.now();
       for (const [done, { range, bytes }] of parts.entries()) {
@@ -38,12 +41,11 @@ export const verb: Verb = {
         job.terminal.progress.update({ what: "restore", done: done + 1, total: parts.length, unit: "chips" });
       }
       job.leftBehind = undefined;
-      const bytes = parts.reduce((sum, { range }) => sum + range.length, 0);
       const ms = performance.now() - startedAt;
       job.result(
-        { board: board.remote, folder, ranges: parts.length, bytes, verified: verify === true, seconds: ms / 1000 },
+        { board: board.remote, folder, ranges: parts.length, bytes: wholeBytes, verified: verify === true, seconds: ms / 1000 },
         () =>
-          `restored ${plural(parts.length, "range")}, ${formatBytes(bytes)} in ${formatDuration(ms)}${verify ? ", read back the same" : ""}\n`,
+          `restored ${plural(parts.length, "range")}, ${formatBytes(wholeBytes)} in ${formatDuration(ms)}${verify ? ", read back the same" : ""}\n`,
       );
     });
   },

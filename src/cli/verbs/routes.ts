@@ -1,11 +1,12 @@
 import { hex32 } from "../../errors.js";
 import { formatRoutingTable, type LoadedRoutingEntry, linkName, parseRoutingTable } from "../../machine/index.js";
 import { DEFAULT_APP_ID, parseAppId } from "../app-id.js";
-import { confirm } from "../bmp.js";
 import { addBoardOptions, withBoard } from "../board.js";
+import { addDryRun, isDryRun } from "../dry-run.js";
 import { readInputFile } from "../file.js";
 import { formatRanges, plural } from "../format.js";
 import type { Verb } from "../job.js";
+import { addDisturbOptions, confirmDisturbing, othersOn, refuseUnasked } from "../ownership.js";
 import { parsePlace } from "../place.js";
 import { formatTable } from "../table.js";
 import { usage } from "../usage.js";
@@ -14,19 +15,17 @@ interface Options {
   readonly load?: string;
   readonly appId?: number;
   readonly clear?: boolean;
-  readonly yes?: boolean;
   readonly table?: boolean;
 }
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBoardOptions(command)
+    void addDisturbOptions(addDryRun(addBoardOptions(command)))
       .argument("<chip>", "chip x,y", parsePlace)
       .option("--load <file>", "load a table: lines of key, mask, links, cores (0x00010000 0xffff0000 links 0,2 cores 1,5)")
       .option("--app-id <n>", `owner of what is loaded, 1 to 255 (default: ${DEFAULT_APP_ID})`, parseAppId)
       .option("--clear", "clear every entry but the system's own, whoever owns it")
-      .option("--table", "print in the form that --load takes")
-      .option("-y, --yes", "do not ask before --clear"),
+      .option("--table", "print in the form that --load takes"),
   examples: ["routes 0,0 # entries in use, in words", "routes 0,0 --load ring.routes --app-id 17", "routes 0,0 --table > saved.routes"],
   statuses: [3, 4, 5, 6, 8, 9],
   async run(job, command) {
@@ -37,16 +36,20 @@ export const verb: Verb = {
     const chip = { x: place.x, y: place.y };
     const table = options.load === undefined ? undefined : new TextDecoder().decode(await readInputFile(options.load, "routing table"));
     const entries = table === undefined ? undefined : parseRoutingTable(table);
-    if (options.clear)
-      await confirm(job, `clearing the routes of chip ${chip.x},${chip.y} stops packets of every application`, options.yes);
+    const { appId = DEFAULT_APP_ID } = options;
+    const clearing = `clear the routes of chip ${chip.x},${chip.y}`;
+    const change =
+      entries === undefined ? clearing : `load ${plural(entries.length, "route")} on chip ${chip.x},${chip.y} for app ${appId}`;
+    if ((entries !== undefined || options.clear) && isDryRun(job, command, change)) return;
+    if (options.clear) await refuseUnasked(job, command, `this will ${clearing}, whoever owns them`);
     await withBoard(job, command, async (board) => {
       const calls = { signal: job.signal };
       if (entries !== undefined) {
-        const { appId = DEFAULT_APP_ID } = options;
         const first = await board.loadRoutes(chip, entries, { appId, ...calls });
         const words = `loaded ${plural(entries.length, "route")} on chip ${chip.x},${chip.y} from entry ${first} on, for app ${appId}; read back the same\n`;
         job.result({ board: board.remote, chip, first, count: entries.length, appId }, () => words, "routes.load");
       } else if (options.clear) {
+        await confirmDisturbing(job, command, `this will ${clearing}, whoever owns them`, await othersOn(job, board, options.appId));
         await board.clearRoutes(chip, calls);
         job.result({ board: board.remote, chip, cleared: true }, () => `cleared the routes of chip ${chip.x},${chip.y}\n`, "routes.clear");
       } else {

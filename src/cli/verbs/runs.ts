@@ -1,7 +1,7 @@
 import type { RunReport } from "../../controller/index.js";
 import type { Verb } from "../job.js";
 import { type Column, formatTable } from "../table.js";
-import { addViaOption, withRuns } from "../via.js";
+import { addViaOption, chooseVia, withRuns } from "../via.js";
 
 const HEAD: readonly Column[] = ["run", "state", "what", "at"].map((title) => ({ title }));
 
@@ -10,7 +10,7 @@ export const verb: Verb = {
   examples: ["runs # of the controller on this machine", "runs --via lab-pc:3277 --json"],
   statuses: [3, 4, 5, 9],
   async run(job, command) {
-    await withRuns(job, command, async (remote) => {
+    await withRuns(job, await chooseVia(command), async (remote) => {
       const runs = await remote.list();
       job.result({ runs }, () => (runs.length === 0 ? "no runs\n" : formatTable(HEAD, runs.map(rowOf), job.terminal.columns)));
     });

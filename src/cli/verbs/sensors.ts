@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { SpinnError } from "../../errors.js";
 import type { BMPTransceiver } from "../../transceiver/index.js";
-import { addBmpOptions, openBmp, parseSlots } from "../bmp.js";
+import { addBmpOptions, eachSlot, listSlots, type MuteSlot, muteStatus, openBmp, parseSlots } from "../bmp.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration } from "../number.js";
 import { formatSensors, isAlarming, readings } from "../sensor-table.js";
@@ -24,10 +23,10 @@ export const verb: Verb = {
     const [wanted] = command.processedArgs as [number[] | undefined];
     const { watch, every = 1000 } = command.opts<Options>();
     await using bmp = await openBmp(job, command);
-    const slots = wanted ?? (await bmp.listBoards({ signal: job.signal }));
+    const { slots, failed } = wanted === undefined ? await listSlots(job, bmp) : { slots: wanted, failed: [] };
     const stop = AbortSignal.any([job.signal, job.terminal.outputGone]);
     for (;;) {
-      const status = await look(job, bmp, slots);
+      const status = await look(job, bmp, slots, failed);
       if (!watch) return status;
       await sleep(every, undefined, { signal: stop }).catch(() => undefined);
       job.signal.throwIfAborted();
@@ -36,20 +35,15 @@ export const verb: Verb = {
   },
 };
 
-async function look(job: Job, bmp: BMPTransceiver, slots: readonly number[]): Promise<number> {
-  const boards: { slot: number; sensors: Awaited<ReturnType<BMPTransceiver["readSensors"]>> }[] = [];
-  const mute: { slot: number; why: string }[] = [];
-  for (const slot of slots) {
-    try {
-      boards.push({ slot, sensors: await bmp.readSensors(slot, { signal: job.signal }) });
-    } catch (error) {
-      if (!(error instanceof SpinnError) || job.signal.aborted) throw error;
-      mute.push({ slot, why: error.message });
-    }
-  }
+async function look(job: Job, bmp: BMPTransceiver, slots: readonly number[], silent: readonly MuteSlot[]): Promise<number> {
+  const { done: boards, failed } = await eachSlot(job, slots, async (slot) => ({
+    slot,
+    sensors: await bmp.readSensors(slot, { signal: job.signal }),
+  }));
+  const mute = [...silent, ...failed];
   const told = boards.map(({ slot, sensors }) => ({ slot, readings: readings(sensors) }));
   job.result({ bmp: bmp.remote, time: new Date().toISOString(), boards: told, failed: mute }, () => formatSensors(job.terminal, boards));
-  for (const { slot, why } of mute) job.terminal.complain(`slot ${slot}: ${why}`);
-  if (mute.length > 0) return mute.length === slots.length ? ExitStatus.TARGET_REFUSED : ExitStatus.PARTIAL;
+  const status = muteStatus(job, [...slots, ...silent], mute);
+  if (status !== ExitStatus.DONE) return status;
   return told.some((board) => isAlarming(board.readings)) ? ExitStatus.NO : ExitStatus.DONE;
 }

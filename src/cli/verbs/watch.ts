@@ -1,7 +1,7 @@
 import type { RunValues } from "../../controller/index.js";
 import type { Verb } from "../job.js";
 import { ExitStatus } from "../status.js";
-import { addViaOption, withRuns } from "../via.js";
+import { addViaOption, chooseVia, withRuns } from "../via.js";
 import { placeOf } from "./runs.js";
 
 /** Values of a computation that are shown in a line. */
@@ -14,7 +14,7 @@ export const verb: Verb = {
   async run(job, command) {
     const run = command.args[0]!;
     job.leftBehind = `run ${run} goes on`;
-    return await withRuns(job, command, async (runs) => {
+    return await withRuns(job, await chooseVia(command), async (runs) => {
       await using watcher = await runs.watch<Record<string, unknown>>(run, job.signal);
       job.signal.addEventListener("abort", () => void watcher.close(), { once: true });
       let last = "";

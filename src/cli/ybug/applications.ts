@@ -13,7 +13,7 @@ import {
 import type { Transceiver } from "../../transceiver/index.js";
 import { readInputFile } from "../file.js";
 import { plural } from "../format.js";
-import { type CommandTable, hex8 } from "./command.js";
+import { type CommandTable, hex8 } from "../shell/command.js";
 import { type AppRange, parseApps, parseCoreList, parseRegion, type Region } from "./region.js";
 import type { YbugSession } from "./session.js";
 
@@ -82,7 +82,7 @@ async function countCores(board: Transceiver, chips: readonly ChipCoordinates[],
   return { matching, total };
 }
 
-export const APPLICATIONS: CommandTable = {
+export const APPLICATIONS: CommandTable<YbugSession> = {
   app_load: {
     usage: "<file.F> .|@<X.D>,<Y.D>|<region> <cores> <app_id.D> [wait]",
     purpose: "Load an application and see that it starts",

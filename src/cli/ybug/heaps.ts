@@ -1,6 +1,6 @@
 import { SpinnError } from "../../errors.js";
 import { areaOf, HEAP_BLOCK, HEAP_ROOT } from "../../machine/index.js";
-import { type CommandTable, hex8 } from "./command.js";
+import { type CommandTable, hex8 } from "../shell/command.js";
 import type { YbugSession } from "./session.js";
 
 const HEAPS = {
@@ -55,7 +55,7 @@ async function heapText(session: YbugSession, name: HeapName): Promise<string> {
   return `${lines.join("\n")}\n`;
 }
 
-export const HEAP: CommandTable = {
+export const HEAP: CommandTable<YbugSession> = {
   heap: {
     usage: "[sdram|sysram|system]",
     purpose: "Show the blocks of a chip's heaps",

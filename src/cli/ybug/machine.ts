@@ -1,8 +1,10 @@
 import { CORE_COUNT, runTimeError, VCPU, VCPU_SIZE, vcpuAddress } from "../../machine/index.js";
 import { writeOutputFile } from "../file.js";
+import { clockTime, dayAndTime, longTime } from "../shell/clock.js";
+import { type CommandTable, hex8 } from "../shell/command.js";
+import { ledCommand } from "../shell/led-command.js";
 import { versionText } from "../version-text.js";
-import { clockTime, dayAndTime, longTime } from "./clock.js";
-import { type CommandTable, hex8 } from "./command.js";
+import type { YbugSession } from "./session.js";
 
 /** Names of the states of a core as ybug prints them, by number. */
 const STATES = "---- PWRDN RTE WDOG INIT WAIT SARK RUN SYNC0 SYNC1 PAUSE EXIT ST_12 ST_13 ST_14 IDLE".split(" ");
@@ -74,7 +76,7 @@ function coreText(p: number, core: Core): string {
 }
 
 /** The machine as it is: place, version, cores and their text. */
-export const MACHINE: CommandTable = {
+export const MACHINE: CommandTable<YbugSession> = {
   sp: {
     usage: "[root | <core.D> | <chip_x.D> <chip_y.D> [<core.D>]]",
     purpose: "Select chip and core",
@@ -141,18 +143,7 @@ export const MACHINE: CommandTable = {
       };
     },
   },
-  led: {
-    usage: "<0123>* on|off|inv|flip",
-    purpose: "Switch LEDs of a chip",
-    parse(words) {
-      const leds = words.text("LEDs");
-      if (!/^[0-3]+$/.test(leds)) throw words.wrong(`"${leds}" names no LEDs: they are 0 to 3, written together, e.g. 013`);
-      const action = { on: "on", off: "off", inv: "invert", flip: "invert" } as const;
-      const wanted = action[words.choice("action", ["on", "off", "inv", "flip"])];
-      const actions = Object.fromEntries([...leds].map((led) => [led, wanted]));
-      return async (session) => (await session.board()).setLeds(await session.chip(), actions, session.calls);
-    },
-  },
+  led: ledCommand("a chip", 3, async (session, leds) => (await session.board()).setLeds(await session.chip(), leds, session.calls)),
   remap: {
     usage: "<core.D> [phys|virt]",
     purpose: "Take a core out of use until the next boot",
@@ -160,6 +151,17 @@ export const MACHINE: CommandTable = {
       const core = words.decimal("core", 0, CORE_COUNT - 1);
       const numbering = words.left > 0 && words.choice("numbering", ["phys", "virt"]) === "phys" ? "physical" : "virtual";
       return async (session) => (await session.board()).remapCore(await session.chip(), core, numbering, session.calls);
+    },
+  },
+  p2p_route: {
+    usage: "[on|off]",
+    purpose: "Show or set whether packets travel on to the selected chip; off: the chip with the Ethernet serves them",
+    parse(words) {
+      const on = words.left === 0 ? undefined : words.choice("state", ["on", "off"]) === "on";
+      return async (session) => {
+        if (on === undefined) session.out(`Flags 0x${hex8(session.flags).slice(6)}\n`);
+        else session.isRouted = on;
+      };
     },
   },
 };

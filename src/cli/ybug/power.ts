@@ -3,12 +3,10 @@ import { join } from "node:path";
 import { SpinnError } from "../../errors.js";
 import { type BootOverrides, type BootResult, Transceiver } from "../../transceiver/index.js";
 import { readInputFile } from "../file.js";
+import type { CommandTable } from "../shell/command.js";
+import { tubePort } from "../shell/ports.js";
 import { versionText } from "../version-text.js";
-import type { CommandTable } from "./command.js";
 import type { YbugSession } from "./session.js";
-
-/** Where CMD_TUBE text goes; ybug points tag 0 at it after booting. */
-const TUBE_PORT = 17892;
 
 /** The file itself, or the one of that name in the folders of SPINN_PATH, as ybug looks for it. */
 async function findFile(name: string): Promise<string> {
@@ -61,7 +59,7 @@ async function bootSilent(session: YbugSession, image: string, configuration: st
 }
 
 /** What changes whether there is a machine at all. */
-export const POWER: CommandTable = {
+export const POWER: CommandTable<YbugSession> = {
   boot: {
     usage: "[<boot_file.F>] [<conf_file.F>]",
     purpose: "Boot the machine; a booted one is left as it is",
@@ -74,7 +72,7 @@ export const POWER: CommandTable = {
         const { machine, problems } = await board.discover(session.calls);
         for (const problem of problems) session.job.terminal.complain(`# ${problem}`);
         if (booted === undefined) session.out("Warning: Already booted.\n");
-        else await board.setIpTag(0, { host: undefined, port: TUBE_PORT }, session.calls);
+        else await board.setIpTag(0, { host: undefined, port: tubePort }, session.calls);
         session.out(`Booted ${board.version.name} ${versionText(board.version)} on ${machine.chips.size} chips\n`);
       };
     },

@@ -3,7 +3,7 @@ import type { RoutingEntry } from "../../machine/index.js";
 import { decodeRoutingTable, ROUTER_ENTRY, ROUTER_ENTRY_COUNT, ROUTING_ENTRY_SIZE, UNUSED_ROUTE } from "../../machine/index.js";
 import { ROUTER_COUNTER_NAMES } from "../../transceiver/index.js";
 import { readInputFile } from "../file.js";
-import { type CommandTable, hex8 } from "./command.js";
+import { type CommandTable, hex8 } from "../shell/command.js";
 import type { YbugSession } from "./session.js";
 
 const LOWEST_APP = 16;
@@ -51,7 +51,7 @@ function readRouteFile(bytes: Uint8Array, file: string): RoutingEntry[] {
   return decodeRoutingTable(table);
 }
 
-export const ROUTER: CommandTable = {
+export const ROUTER: CommandTable<YbugSession> = {
   rtr_load: {
     usage: "<file.F> <app_id.D>",
     purpose: "Load routes from a file",

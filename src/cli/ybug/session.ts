@@ -1,17 +1,12 @@
-import { SpinnError } from "../../errors.js";
+import type { OpenChannel, PipelineCounters } from "../../connections/index.js";
 import type { ChipCoordinates, CoreCoordinates } from "../../machine/index.js";
 import { BMPTransceiver, Transceiver } from "../../transceiver/index.js";
 import type { Job } from "../job.js";
+import { type Endpoint, type RawPacket, type RawRequest, rawPacket, type ShellOptions, ShellSession } from "../shell/session.js";
 import { usage } from "../usage.js";
 
-/** Where a host listens. */
-export interface Endpoint {
-  readonly host: string;
-  readonly port?: number | undefined;
-}
-
-export interface SessionOptions {
-  readonly board: Endpoint;
+export interface YbugOptions extends ShellOptions {
+  readonly board: Endpoint & { readonly open?: OpenChannel | undefined };
   /** The BMP for `power` and `reset`, and the slots they mean. Default: these commands are refused. */
   readonly bmp?: (Endpoint & { readonly slots: readonly number[] }) | undefined;
   /** UDP port of the boot ROM. Default 54321. */
@@ -27,34 +22,32 @@ const FLAGS = 0x07;
 /**
  * What the commands of one run share: the board, opened when a command first needs it, the selected chip and core, and where text goes.
  */
-export class YbugSession {
-  readonly job: Job;
-  readonly endpoint: Endpoint;
+export class YbugSession extends ShellSession {
+  /** The board, and how datagrams get there. */
+  readonly endpoint: YbugOptions["board"];
   readonly bootPort: number | undefined;
-  readonly #bmp: SessionOptions["bmp"];
+  readonly #bmp: YbugOptions["bmp"];
   readonly #probeMs: number | undefined;
   /** Selected by `sp`; `undefined` is the root chip. */
   #chip: ChipCoordinates | undefined;
   #core = 0;
   #isRouted = true;
   #board: Transceiver | undefined;
-  #packetTimeoutMs: number | undefined;
-  #collected = "";
-  /** Ends the command under way. */
-  signal: AbortSignal;
-  debugLevel = 0;
 
-  constructor(job: Job, options: SessionOptions) {
-    this.job = job;
+  constructor(job: Job, options: YbugOptions) {
+    super(job, options);
     this.endpoint = options.board;
     this.bootPort = options.bootPort;
     this.#bmp = options.bmp;
     this.#probeMs = options.probeMs;
-    this.signal = job.signal;
   }
 
-  get calls() {
-    return { signal: this.signal, onProgress: this.job.terminal.progress.update };
+  override get host(): string {
+    return this.endpoint.host;
+  }
+
+  override get lines(): readonly { readonly remote: string; readonly counters: PipelineCounters }[] {
+    return (this.#board?.connections ?? []).map(({ remote, pipeline }) => ({ remote, counters: pipeline.counters }));
   }
 
   /** The board; opens the connection if there is none. */
@@ -64,20 +57,25 @@ export class YbugSession {
       ...this.endpoint,
       signal: this.signal,
       ...(this.#probeMs === undefined ? {} : { probeMs: this.#probeMs }),
-      ...(this.#packetTimeoutMs === undefined ? {} : { packetTimeoutMs: this.#packetTimeoutMs }),
+      ...(this.packetTimeoutMs === undefined ? {} : { packetTimeoutMs: this.packetTimeoutMs }),
     });
     return this.#board;
   }
 
   /** Drops the connection: the machine behind it is, or may be, another one now. */
-  async forgetBoard(): Promise<void> {
+  override async forget(): Promise<void> {
     const board = this.#board;
     this.#board = undefined;
     await board?.close();
   }
 
-  get connected(): Transceiver | undefined {
-    return this.#board;
+  protected override async send(request: RawPacket, core?: CoreCoordinates): Promise<Uint8Array> {
+    return await (await this.board()).call({ ...request, ...(core ?? (await this.core())) }, this.calls);
+  }
+
+  /** As `raw`, to a core of its own. */
+  rawTo(core: CoreCoordinates, request: RawRequest): Promise<Uint8Array> {
+    return this.send(rawPacket(request), core);
   }
 
   /** The chip that commands go to. */
@@ -110,55 +108,19 @@ export class YbugSession {
     return this.#isRouted ? FLAGS : FLAGS | NO_ROUTING;
   }
 
-  /** Seconds that a packet may stay unanswered before it is sent again. */
-  get timeoutSeconds(): number {
-    return (this.#packetTimeoutMs ?? 1000) / 1000;
-  }
-
-  async setTimeoutSeconds(seconds: number): Promise<void> {
-    this.#packetTimeoutMs = Math.max(1, Math.round(seconds * 1000));
-    await this.forgetBoard();
-  }
-
   /** Runs work with the BMP. Throws `ERR_SPINN_ARGUMENT` when none was named. */
   async withBmp(work: (bmp: BMPTransceiver, slots: readonly number[]) => Promise<void>): Promise<void> {
     if (this.#bmp === undefined) throw usage("no BMP is named", "start it with --bmp HOST, or --bmp HOST/SLOTS");
     const { slots, host, port } = this.#bmp;
-    await using bmp = await BMPTransceiver.connect({ host, port, signal: this.signal });
+    await using bmp = await BMPTransceiver.connect({ host, port, open: this.endpoint.open, signal: this.signal });
     await work(bmp, slots);
-    await this.forgetBoard();
+    await this.forget();
   }
 
   /** `host:x,y,core > `; the root chip is 0,0 until a board has said otherwise. */
-  get prompt(): string {
+  override get prompt(): string {
     const { host } = this.endpoint;
     const { x, y } = this.#chip ?? this.#board?.version ?? { x: 0, y: 0 };
     return `${/^\d/.test(host) ? host : host.replace(/\..*/, "")}:${x},${y},${this.#core} > `;
   }
-
-  /** Text of a command. With --json it is kept for the command's object. */
-  out(text: string): void {
-    if (this.job.isJson) this.#collected += text;
-    else this.job.terminal.out(text);
-  }
-
-  /** What was kept, and begins anew. */
-  takeText(): string {
-    const text = this.#collected;
-    this.#collected = "";
-    return text;
-  }
-
-  async close(): Promise<void> {
-    await this.forgetBoard();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-}
-
-/** Whether an error says that this run was ended from outside. */
-export function isAbort(error: unknown): boolean {
-  return error instanceof SpinnError && error.code === "ERR_SPINN_ABORTED";
 }

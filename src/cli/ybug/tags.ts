@@ -2,13 +2,14 @@ import { lookup } from "node:dns/promises";
 import { isIPv4 } from "node:net";
 import { SpinnError } from "../../errors.js";
 import type { TagEntry } from "../../transceiver/index.js";
-import { type CommandTable, hex8 } from "./command.js";
+import { type CommandTable, hex8 } from "../shell/command.js";
+import type { YbugSession } from "./session.js";
 
 const COLUMNS =
   "Tag    IP address    TxPort RxPort  T/O   Flags    Addr    Port      Count\n" +
   "---    ----------    ------ ------  ---   -----    ----    ----      -----\n";
 
-export const TAGS: CommandTable = {
+export const TAGS: CommandTable<YbugSession> = {
   iptag: {
     usage: "[<tag.D> clear | <tag.D> set|strip <host.P> <port.D> | <tag.D> reverse <port.D> <address.X> <port.X>]",
     purpose: "Show IP tags, or set and clear one; host . is this computer",

@@ -40,6 +40,7 @@ export class MessageCodec {
   readonly #hash: string;
   /** In order of arrival; at most REMEMBERED. */
   readonly #seen = new Set<string>();
+  #dropped = 0;
 
   /** `key` as it stands in the connection file, "" for no signatures; `scheme` like `hmac-sha256`. Throws `ERR_SPINN_ARGUMENT`. */
   constructor(key: string, scheme = "hmac-sha256") {
@@ -76,6 +77,21 @@ export class MessageCodec {
     }
     const [header, parentHeader, metadata, content] = parts.map(objectIn) as [Json, Json, Json, Json];
     return { idents: frames.slice(0, at), header, parentHeader, metadata, content, buffers: frames.slice(at + 6) };
+  }
+
+  /** The same for what comes by itself: undefined, and counted, instead of thrown. */
+  receive(frames: readonly Uint8Array[]): ClusterMessage | undefined {
+    try {
+      return this.decode(frames);
+    } catch {
+      this.#dropped += 1;
+      return undefined;
+    }
+  }
+
+  /** Messages that `receive` could not read: wrong signature, no JSON. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   #sign(parts: readonly Uint8Array[]): string {

@@ -1,6 +1,6 @@
 import { SpinnError, throwIfAborted } from "../../errors.js";
 import { type Mod, Subscriber } from "../publish/index.js";
-import { Client, member } from "../rpc/index.js";
+import { Client, member, type TlsClientIdentity } from "../rpc/index.js";
 import type { RunInfo } from "./idict.js";
 
 export interface InspectOptions {
@@ -12,6 +12,8 @@ export interface InspectOptions {
   readonly who?: string | undefined;
   /** For each call, ms. Default 10 000. */
   readonly timeoutMs?: number | undefined;
+  /** TLS, for calls and published state alike. Default none: plain TCP. */
+  readonly tls?: TlsClientIdentity | undefined;
   /** Ends connecting. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,8 +55,8 @@ export class InspectClient<V extends object = Record<string, unknown>> implement
   }
 
   static async connect<V extends object>(host: string, port: number, options: InspectOptions): Promise<InspectClient<V>> {
-    const { target = "inspect", signal, timeoutMs = 10_000 } = options;
-    const client = await Client.connect(host, port, { target, timeoutMs, signal });
+    const { target = "inspect", tls, signal, timeoutMs = 10_000 } = options;
+    const client = await Client.connect(host, port, { target, timeoutMs, tls, signal });
     try {
       const place = await client.call("describe", options.run === undefined ? [] : [options.run], {}, { signal });
       const notifyPort = member(place, "notify_port");
@@ -65,6 +67,7 @@ export class InspectClient<V extends object = Record<string, unknown>> implement
       const watcher = new InspectClient<V>(client, name, options);
       await watcher.#subscriber.connect(host, notifyPort, {
         values: "plain",
+        tls,
         signal,
         disconnectCb: (error) => watcher.#lose(error),
       });

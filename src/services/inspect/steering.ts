@@ -75,10 +75,14 @@ const METHODS: Readonly<Record<string, SteeringMethod>> = {
   },
 };
 
+/** Methods that leave a computation as it is. */
+const LOOKS: ReadonlySet<string> = new Set(["describe", "get", "seen"]);
+
 /** Lets remote clients steer computations, and takes back what clients that are gone have paused. Nothing here blocks. */
 export class Steering {
   readonly #leaseMs: number;
   readonly #carry: (error: unknown) => unknown;
+  readonly #onlyLook: boolean;
   /** Per connection, what it holds and how; connections are bounded by the server. */
   readonly #holds = new Map<AbortSignal, { readonly holder: string; readonly held: Map<AnyIDict, "lease" | "until" | "keep"> }>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -89,8 +93,18 @@ export class Steering {
   place: (idict: AnyIDict) => Readonly<Record<string, unknown>> = () => ({});
   #count = 0;
 
-  /** `leaseMs`: how long a pause outlives its connection, default 30 000; `carry`: what callers get for what a method throws, default the same. */
-  constructor(options: { readonly leaseMs?: number | undefined; readonly carry?: ((error: unknown) => unknown) | undefined } = {}) {
+  /**
+   * `leaseMs`: how long a pause outlives its connection, default 30 000; `carry`: what callers get for what a method throws, default the same;
+   * `onlyLook`: offer no method that steers, default false.
+   */
+  constructor(
+    options: {
+      readonly leaseMs?: number | undefined;
+      readonly carry?: ((error: unknown) => unknown) | undefined;
+      readonly onlyLook?: boolean | undefined;
+    } = {},
+  ) {
+    this.#onlyLook = options.onlyLook ?? false;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
     this.#carry = options.carry ?? ((error) => error);
   }
@@ -104,6 +118,7 @@ export class Steering {
     const target: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     const methods: Record<string, MethodDescription> = {};
     for (const [name, { doc, args, call }] of Object.entries(METHODS)) {
+      if (this.#onlyLook && !LOOKS.has(name)) continue;
       target[name] = async (context: CallContext, ...rest: unknown[]) => {
         try {
           const idict = find(named === undefined ? undefined : rest[0]);

@@ -2,6 +2,7 @@ import { SpinnError } from "../../errors.js";
 import { decodeBase64 } from "./base64.js";
 import { mapFromPairs, setFromItems } from "./dict-key.js";
 import { NdArray, NpScalar } from "./ndarray.js";
+import { typeNamed } from "./pyon-type.js";
 import { Complex, Fraction, OrderedDict, PyFloat, Slice, setMember, Tuple } from "./value.js";
 
 /** How dicts and floats come back: see `decode`. */
@@ -87,6 +88,8 @@ export const V1_CALLS: ReadonlySet<string> = new Set(["slice", "Fraction", "Orde
 /** Makes the value a hint names. Throws `ERR_SPINN_PROTOCOL`, without a position, for unknown names and wrong arguments. */
 export function makeValue(name: string, args: readonly unknown[], form: ValueForm): unknown {
   const entry = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
+  const own = entry === undefined ? typeNamed(name) : undefined;
+  if (own !== undefined) return own.decode(...args);
   if (entry === undefined) return refuse(`there is no PYON type called ${JSON.stringify(name.slice(0, 60))}`);
   const [fewest, most, make] = entry;
   if (args.length < fewest || args.length > most) refuse(`${name} with ${args.length} arguments`);

@@ -3,7 +3,7 @@ import type { ValueForm } from "./class-hint.js";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions, connectLines } from "./connect-lines.js";
 import type { LineSocket } from "./line-socket.js";
 import { member } from "./member.js";
-import { decode, encode, type Notation } from "./pyon.js";
+import { decode, encodeParts, type Notation } from "./pyon.js";
 import { IncompatibleServer, unpackException } from "./remote-error.js";
 import { ReplyQueue, type ReplyWaiter } from "./reply-queue.js";
 import { RPC_BANNER } from "./server.js";
@@ -167,7 +167,7 @@ export class Client<M = AnyMethods> {
 
   /** The target's documentation: `{ docstring, methods: { name: (signature, docstring) } }`. */
   getRpcMethodList(options: CallOptions = {}): Promise<unknown> {
-    return this.#request(encode({ action: "get_rpc_method_list" }, { notation: this.#notation }), "get_rpc_method_list", options);
+    return this.#request(encodeParts({ action: "get_rpc_method_list" }, this.#notation), "get_rpc_method_list", options);
   }
 
   /** Calls a method by name. `rpc` is the same with less to write. */
@@ -184,7 +184,7 @@ export class Client<M = AnyMethods> {
         });
       }
       const request = { action: "call", name, args: Tuple.from(args), kwargs };
-      return this.#request(encode(request, { notation: this.#notation }), name, options);
+      return this.#request(encodeParts(request, this.#notation), name, options);
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
@@ -214,14 +214,14 @@ export class Client<M = AnyMethods> {
     return method;
   }
 
-  async #request(text: string, what: string, options: CallOptions): Promise<unknown> {
+  async #request(parts: readonly (string | Uint8Array)[], what: string, options: CallOptions): Promise<unknown> {
     const { signal, timeoutMs = this.#options.timeoutMs } = options;
     const request = `${what} of ${this.#selected} at ${this.#board}`;
     throwIfAborted(signal);
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#closing) throw new SpinnError("ERR_SPINN_CLOSED", `${request}: the client is closed`, { board: this.#board });
     if (this.#selected === undefined) throw new SpinnError("ERR_SPINN_ARGUMENT", `${request}: no target is selected`);
-    const line = await this.#ask(text, request, timeoutMs, signal);
+    const line = await this.#ask(parts, request, timeoutMs, signal);
     const reply = this.#decode(line);
     const status = member(reply, "status");
     if (status === "ok") return member(reply, "ret");
@@ -229,11 +229,16 @@ export class Client<M = AnyMethods> {
     throw new SpinnError("ERR_SPINN_PROTOCOL", `${request}: a reply without status`, { board: this.#board, request });
   }
 
-  #ask(text: string, request: string, timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<string> {
+  #ask(
+    parts: readonly (string | Uint8Array)[],
+    request: string,
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
     return new Promise((resolve, reject) => {
       if (timeoutMs === undefined && signal === undefined) {
         this.#waiters.add({ resolve, reject, request, abandoned: false });
-        this.#lines.send(`${text}\n`);
+        this.#sendLine(parts);
         return;
       }
       const release = (): void => {
@@ -263,8 +268,13 @@ export class Client<M = AnyMethods> {
       this.#waiters.add(waiter);
       const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
       signal?.addEventListener("abort", abort);
-      this.#lines.send(`${text}\n`);
+      this.#sendLine(parts);
     });
+  }
+
+  #sendLine(parts: readonly (string | Uint8Array)[]): void {
+    if (parts.length > 1) this.#lines.sendParts([...parts, "\n"]);
+    else this.#lines.send(`${parts[0] as string}\n`);
   }
 
   async #readReplies(): Promise<void> {

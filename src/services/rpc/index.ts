@@ -16,9 +16,10 @@ export {
 } from "./method-table.js";
 export { NdArray, NpScalar, type NumericArray } from "./ndarray.js";
 export { type DecodeOptions, decode, type EncodeOptions, encode, MAX_DEPTH, type Notation } from "./pyon.js";
+export { type PyonType, registerPyonType } from "./pyon-type.js";
 export { IncompatibleServer, RemoteError } from "./remote-error.js";
 export { connectGlobalRpc, type GlobalRpcOptions, REXEC_SUFFIX, type RemoteExecOptions, RemoteExecServer } from "./remote-exec.js";
 export { RpcServer, type RpcServerOptions, simpleServerLoop, type TargetFactory } from "./server.js";
 export { TCPServer, type TCPServerOptions } from "./tcp-server.js";
-export type { TlsIdentity } from "./tls-identity.js";
+export type { TlsClientIdentity, TlsServerIdentity } from "./tls-identity.js";
 export { Complex, Fraction, float, isPlainObject, OrderedDict, PyFloat, Slice, setMember, Tuple, tuple } from "./value.js";

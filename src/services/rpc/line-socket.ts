@@ -124,6 +124,17 @@ export class LineSocket {
     }
   }
 
+  /** As `send`, of texts and of bytes that stand for ASCII text. The bytes must stay as they are. */
+  sendParts(parts: readonly (string | Uint8Array)[]): void {
+    for (const part of parts) {
+      if (typeof part === "string") this.send(part);
+      else {
+        this.flush();
+        if (!this.#socket.destroyed && !this.#socket.writableEnded) this.#socket.write(part);
+      }
+    }
+  }
+
   flush(): void {
     this.#flushing = false;
     if (this.#out === "" || this.#socket.destroyed) return;

@@ -1,4 +1,5 @@
 import { SpinnError } from "../../errors.js";
+import { isPureBase64 } from "./base64.js";
 import { makeValue, type ValueForm } from "./class-hint.js";
 import { intFromText, MAX_INT_DIGITS } from "./number-text.js";
 import { unreadable } from "./pyon-error.js";
@@ -10,6 +11,8 @@ const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 const SPECIAL = /[\\\u0000-\u001f]/;
 /** Below this length a loop beats a regular expression. */
 const SHORT_TEXT = 48;
+/** Above it a text is most likely an array in base64, and found out faster to be one. */
+const LONG_TEXT = 4096;
 
 interface Frame {
   /** Items so far, for a list. */
@@ -180,7 +183,10 @@ export class V2Reader {
   }
 
   #isSimple(start: number, end: number): boolean {
-    if (end - start > SHORT_TEXT) return !SPECIAL.test(this.#text.slice(start, end));
+    if (end - start > SHORT_TEXT) {
+      const text = this.#text.slice(start, end);
+      return (end - start > LONG_TEXT && isPureBase64(text)) || !SPECIAL.test(text);
+    }
     for (let i = start; i < end; i += 1) {
       const code = this.#text.charCodeAt(i);
       if (code === 0x5c || code < 0x20) return false;

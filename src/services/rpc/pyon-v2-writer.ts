@@ -1,11 +1,14 @@
-import { encodeBase64 } from "./base64.js";
+import { base64Bytes, encodeBase64 } from "./base64.js";
 import { dtypeOf, NdArray, NpScalar } from "./ndarray.js";
 import { floatText } from "./number-text.js";
 import { unwritable } from "./pyon-error.js";
+import { typeOf } from "./pyon-type.js";
 import { quoteText } from "./text-quote.js";
 import { Complex, Fraction, isPlainObject, PyFloat, Slice, Tuple } from "./value.js";
 
 const HINT = "__jsonclass__";
+/** Arrays from here on are parts of their own. */
+const PART_BYTES = 16 * 1024;
 
 interface Frame {
   /** What is left to write, one after the other; for pairs, keys and values in turn. */
@@ -21,15 +24,22 @@ interface Frame {
 export class V2Writer {
   readonly #maxDepth: number;
   readonly #stack: Frame[] = [];
+  /** Set for what is written in parts; bounded by the value. */
+  readonly #parts: (string | Buffer)[] | undefined;
+  /** Array whose base64 comes next, and what follows it. */
+  #array: ArrayBufferView | undefined;
+  #behindArray = "";
 
-  constructor(maxDepth: number) {
+  constructor(maxDepth: number, parts?: (string | Buffer)[]) {
     this.#maxDepth = maxDepth;
+    this.#parts = parts;
   }
 
   /** Throws `ERR_SPINN_ARGUMENT` with the path of a value that PYON has no word for, or that is nested too deep (as one containing itself is). */
   write(root: unknown): string {
     const stack = this.#stack;
     let out = this.#begin(root);
+    if (this.#array !== undefined) out = this.#pass(out);
     for (;;) {
       const frame = stack[stack.length - 1];
       if (frame === undefined) return out;
@@ -46,8 +56,26 @@ export class V2Writer {
       const item = frame.items[index];
       // The two commonest atoms without a call.
       if (typeof item === "number" && Number.isSafeInteger(item) && item !== 0) out += item;
-      else out += this.#begin(item);
+      else {
+        out += this.#begin(item);
+        if (this.#array !== undefined) out = this.#pass(out);
+      }
     }
+  }
+
+  /** Hands on what there is and the array behind it; what follows begins the next part. */
+  #pass(out: string): string {
+    this.#parts!.push(out, base64Bytes(this.#array!));
+    this.#array = undefined;
+    return this.#behindArray;
+  }
+
+  /** The base64 of a view with what is around it; of a large one only what is in front, when it is written in parts. */
+  #base64(before: string, view: ArrayBufferView, behind: string): string {
+    if (this.#parts === undefined || view.byteLength < PART_BYTES) return before + encodeBase64(view) + behind;
+    this.#array = view;
+    this.#behindArray = behind;
+    return before;
   }
 
   /** The text of an atom, or the opening text of a container that is pushed to be written next. */
@@ -78,16 +106,19 @@ export class V2Writer {
     if (value instanceof Set) return this.#push([...value], `{"${HINT}":["set",[[`, "]]]}");
     if (value instanceof PyFloat) return Number.isFinite(Number(value)) ? floatText(Number(value)) : numberText(Number(value));
     if (value instanceof NdArray) {
-      return `{"${HINT}":["nparray",[[${value.shape.join(",")}],${quoteText(value.dtype)},"${encodeBase64(value.bytes)}"]]}`;
+      return this.#base64(`{"${HINT}":["nparray",[[${value.shape.join(",")}],${quoteText(value.dtype)},"`, value.bytes, `"]]}`);
     }
     if (value instanceof NpScalar) return `{"${HINT}":["npscalar",[${quoteText(value.dtype)},"${encodeBase64(value.bytes)}"]]}`;
-    if (value instanceof Uint8Array) return `{"${HINT}":["bytes",["${encodeBase64(value)}"]]}`;
+    if (value instanceof Uint8Array) return this.#base64(`{"${HINT}":["bytes",["`, value, `"]]}`);
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-      return `{"${HINT}":["nparray",[[${(value as unknown as { length: number }).length}],"${dtypeOf(value)}","${encodeBase64(value)}"]]}`;
+      const { length } = value as unknown as { length: number };
+      return this.#base64(`{"${HINT}":["nparray",[[${length}],"${dtypeOf(value)}","`, value, `"]]}`);
     }
     if (value instanceof Complex) return `{"${HINT}":["complex",[${realText(value.re)},${realText(value.im)}]]}`;
     if (value instanceof Fraction) return `{"${HINT}":["Fraction",[${value.numerator},${value.denominator}]]}`;
     if (value instanceof Slice) return this.#push([value.start, value.stop, value.step], `{"${HINT}":["slice",[`, "]]}");
+    const own = typeOf(value);
+    if (own !== undefined) return this.#push([...own.encode(value)], `{"${HINT}":[${quoteText(own.name)},[`, "]]}");
     return this.#refuse(`is of class ${value.constructor?.name ?? "(none)"}, which PYON has no word for`);
   }
 

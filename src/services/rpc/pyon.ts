@@ -42,6 +42,17 @@ export function encode(value: unknown, options: EncodeOptions = {}): string {
   return pretty ? prettyV2(line) : line;
 }
 
+/**
+ * As {@link encode}, for a socket: texts, and bytes that stand for ASCII text, to be written one after the other. A large array never becomes a
+ * text: it goes from its own memory to that of its base64.
+ */
+export function encodeParts(value: unknown, notation: Notation): readonly (string | Buffer)[] {
+  if (notation === "v1") return [encode(value, { notation })];
+  const parts: (string | Buffer)[] = [];
+  parts.push(new V2Writer(MAX_DEPTH, parts).write(value));
+  return parts;
+}
+
 /** The value of a PYON text. Parses, never evaluates. Throws `ERR_SPINN_PROTOCOL` with position and place inside the value. */
 export function decode(text: string, options: DecodeOptions = {}): unknown {
   const { notation = "v2", values = "exact", maxDepth = MAX_DEPTH } = options;

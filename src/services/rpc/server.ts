@@ -4,7 +4,7 @@ import type { ValueForm } from "./class-hint.js";
 import type { LineSocket } from "./line-socket.js";
 import { member } from "./member.js";
 import { type CallContext, MethodTable } from "./method-table.js";
-import { decode, encode, type Notation } from "./pyon.js";
+import { decode, encode, encodeParts, type Notation } from "./pyon.js";
 import { packException, RemoteError } from "./remote-error.js";
 import { TCPServer, type TCPServerOptions } from "./tcp-server.js";
 import { Tuple } from "./value.js";
@@ -126,16 +126,17 @@ export class RpcServer extends TCPServer {
         return this.cutOff(connection, (error as Error).message);
       }
       const answer = this.#answer(session, request);
-      const text = typeof answer === "string" ? answer : await answer;
-      if (text === undefined || connection.isClosed) return;
-      connection.send(text);
+      const reply = answer instanceof Promise ? await answer : answer;
+      if (reply === undefined || connection.isClosed) return;
+      if (typeof reply === "string") connection.send(reply);
+      else connection.sendParts(reply);
       const full = connection.drained();
       if (full !== undefined) await full;
     }
   }
 
   /** The reply to one request; undefined when the connection is gone before there is one. */
-  #answer(session: Session, request: unknown): string | Promise<string | undefined> {
+  #answer(session: Session, request: unknown): Reply | Promise<Reply | undefined> {
     // The common case is a method that answers at once while nobody else is being served: no promise is made for it.
     const lock = this.#options.allowParallel ? undefined : this.#lock;
     const waiting = lock?.acquire();
@@ -155,7 +156,7 @@ export class RpcServer extends TCPServer {
     }
   }
 
-  async #answerLater(session: Session, request: unknown, waiting: Promise<void>): Promise<string | undefined> {
+  async #answerLater(session: Session, request: unknown, waiting: Promise<void>): Promise<Reply | undefined> {
     await waiting;
     if (session.connection.isClosed) {
       this.#lock.release();
@@ -173,13 +174,13 @@ export class RpcServer extends TCPServer {
   }
 
   /** Waits for a method, for its time to be up, or for the connection to go. The lock stays with the method until it settles or its time is up. */
-  #settle(session: Session, request: unknown, result: PromiseLike<unknown>, lock: CallLock | undefined): Promise<string | undefined> {
+  #settle(session: Session, request: unknown, result: PromiseLike<unknown>, lock: CallLock | undefined): Promise<Reply | undefined> {
     const { callTimeoutMs } = this.#options;
     const { notation } = session;
     let held = lock;
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
-      const finish = (reply: string | undefined, letOthersIn: boolean): void => {
+      const finish = (reply: Reply | undefined, letOthersIn: boolean): void => {
         clearTimeout(timer);
         session.onGone = undefined;
         if (letOthersIn) {
@@ -234,11 +235,12 @@ export class RpcServer extends TCPServer {
     return list;
   }
 
-  #success(result: unknown, notation: Notation, request: unknown): string {
+  #success(result: unknown, notation: Notation, request: unknown): Reply {
     try {
-      const text = encode(result === undefined ? null : result, { notation });
+      const parts = encodeParts(result === undefined ? null : result, notation);
       this.answered.ok += 1;
-      return notation === "v2" ? `{"status":"ok","ret":${text}}\n` : `{"status": "ok", "ret": ${text}}\n`;
+      const before = notation === "v2" ? '{"status":"ok","ret":' : '{"status": "ok", "ret": ';
+      return parts.length === 1 ? `${before}${parts[0] as string}}\n` : [before, ...parts, "}\n"];
     } catch (error) {
       const name = member(request, "name");
       const what = typeof name === "string" ? `the result of ${name}()` : "the result";
@@ -252,6 +254,9 @@ export class RpcServer extends TCPServer {
     return `${encode({ status: "failed", exception }, { notation })}\n`;
   }
 }
+
+/** A line: its text, or the parts of one with large arrays. */
+type Reply = string | readonly (string | Uint8Array)[];
 
 interface Session {
   readonly connection: LineSocket;

@@ -4,13 +4,13 @@ import { createServer as createTlsServer } from "node:tls";
 import { debuglog } from "node:util";
 import { SpinnError } from "../../errors.js";
 import { LineSocket } from "./line-socket.js";
-import { serverTlsOptions, type TlsIdentity } from "./tls-identity.js";
+import { serverTlsOptions, type TlsServerIdentity } from "./tls-identity.js";
 
 const debug = debuglog("spinn");
 
 export interface TCPServerOptions {
   /** Plain TCP when left out. */
-  readonly tls?: TlsIdentity | undefined;
+  readonly tls?: TlsServerIdentity | undefined;
   /** Idle time before TCP asks whether the other side still lives; 0 is never. Default 30 000 ms. */
   readonly keepAliveMs?: number | undefined;
   /** Longest line taken from a client; default 32 MiB (sipyco: 4 MiB). */
@@ -48,8 +48,9 @@ export abstract class TCPServer extends EventEmitter<{ warning: [SpinnError] }> 
     if (this.#stopping) throw new SpinnError("ERR_SPINN_CLOSED", "this server has been stopped");
     if (this.#listeners.length > 0) throw new SpinnError("ERR_SPINN_ARGUMENT", "this server has been started already");
     try {
-      for (const address of typeof host === "string" ? [host] : host) {
-        await this.#listen(address, this.#listeners.length === 0 ? port : this.port);
+      const addresses = typeof host === "string" ? [host] : host;
+      for (const address of addresses) {
+        await this.#listen(address, this.#listeners.length === 0 ? port : this.port, addresses.length > 1);
       }
     } catch (error) {
       for (const listener of this.#listeners.splice(0)) listener.close();
@@ -117,7 +118,8 @@ export abstract class TCPServer extends EventEmitter<{ warning: [SpinnError] }> 
     this.emit("warning", error);
   }
 
-  #listen(host: string, port: number): Promise<void> {
+  /** `ipv6Only`: `::` alone takes IPv4 too; beside 0.0.0.0 it would find its port taken. */
+  #listen(host: string, port: number, ipv6Only: boolean): Promise<void> {
     const { tls } = this.#options;
     const listener = tls
       ? createTlsServer(serverTlsOptions(tls), (socket) => this.#accept(socket))
@@ -129,7 +131,7 @@ export abstract class TCPServer extends EventEmitter<{ warning: [SpinnError] }> 
         const code = cause.code === "EADDRINUSE" ? "ERR_SPINN_ADDRESS_IN_USE" : "ERR_SPINN_UNREACHABLE";
         reject(new SpinnError(code, `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
       });
-      listener.listen({ host, port, exclusive: true }, () => {
+      listener.listen({ host, port, exclusive: true, ipv6Only }, () => {
         listener.removeAllListeners("error");
         listener.on("error", (error) => this.warn(new SpinnError("ERR_SPINN_UNREACHABLE", error.message, { cause: error })));
         this.#listeners.push(listener);

@@ -7,6 +7,7 @@ const WRITE = 0x100;
 // Commands of the memory chip (25AA1024 and its kin).
 const READ_BYTES = 3;
 const WRITE_BYTES = 2;
+const ERASE_ALL = 0xc7;
 
 const contents = new WeakMap<Chip, Uint8Array>();
 
@@ -20,6 +21,7 @@ export function serialRom(call: ScpCall): ScpAnswer {
     if (command === WRITE_BYTES) memory.set(call.data.subarray(0, Math.min(length, SIZE - address)), address);
     return ReturnCode.OK;
   }
+  if (command === ERASE_ALL) memory.fill(0xff);
   // The firmware overruns its buffer and never answers.
   if (length > SCP_MAX_DATA) return undefined;
   const reply = call.reply(length);

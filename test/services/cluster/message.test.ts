@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SpinnError } from "../../../src/errors.js";
-import { parseConnection } from "../../../src/services/cluster/connection-file.js";
+import { parseConnection, parseEngineConnection } from "../../../src/services/cluster/connection-file.js";
 import { MessageCodec } from "../../../src/services/cluster/message.js";
 import { bytes, vectors } from "./recorded.js";
 
@@ -89,6 +89,7 @@ describe("connection files", () => {
       key: vectors.key,
       signatureScheme: "hmac-sha256",
       curveServerKey: null,
+      ssh: "",
       taskScheme: "leastload",
     });
     expect(parseConnection(vectors.connection_files.client_with_curve).curveServerKey).toHaveLength(40);
@@ -96,11 +97,19 @@ describe("connection files", () => {
     expect(parseConnection({ ...file, interface: "ipc:///tmp/x" }).addresses.mux).toBe("ipc:///tmp/x-35879");
   });
 
+  it("tell engines where to go", () => {
+    const { addresses, broadcast } = parseEngineConnection(vectors.connection_files.engine);
+    expect(addresses.hb_ping).toBe("tcp://127.0.0.1:57171");
+    expect(broadcast).toEqual(["tcp://127.0.0.1:33869", "tcp://127.0.0.1:43793"]);
+    expect(() => parseEngineConnection(file)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("ipcontroller-engine.json") }),
+    );
+  });
+
   it.each([
     ["a file for engines", vectors.connection_files.engine, /notification/],
     ["pickle", { ...file, pack: "pickle" }, /JSON/],
     ["an old one", { exec_key: "x" }, /0\.12/],
-    ["a tunnel", { ...file, ssh: "me@host" }, /ssh tunnel/],
     ["no interface", { ...file, interface: "udp://x" }, /interface/],
     ["a port that is none", { ...file, mux: 70_000 }, /mux must be a port/],
     ["something else", [1], /not a JSON object/],

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Json } from "../../../src/services/cluster/message.js";
+import type { ClusterMessage, Json } from "../../../src/services/cluster/message.js";
 import { MessageCodec } from "../../../src/services/cluster/message.js";
 import type { OpenSocket } from "../../../src/services/cluster/socket.js";
 
@@ -9,7 +9,18 @@ type Frame = string | { readonly b64: string };
 interface Event {
   readonly dir: "send" | "recv";
   readonly socket: string;
-  readonly frames: readonly string[];
+  readonly frames: readonly Frame[];
+}
+
+/** What a client sent, for tests to look at and to answer. */
+export interface Sent {
+  readonly port: string;
+  readonly type: unknown;
+  readonly header: Json;
+  readonly content: Json;
+  readonly metadata: Json;
+  readonly idents: readonly string[];
+  readonly buffers: readonly Uint8Array[];
 }
 
 export const vectors = JSON.parse(readFileSync(new URL("../../../fixtures/ipyparallel.json", import.meta.url), "utf8")) as {
@@ -28,6 +39,15 @@ export const vectors = JSON.parse(readFileSync(new URL("../../../fixtures/ipypar
   readonly sessions: readonly { readonly name: string; readonly events: readonly Event[] }[];
 };
 
+const more = JSON.parse(readFileSync(new URL("../../../fixtures/cluster-sessions.json", import.meta.url), "utf8")) as Pick<
+  typeof vectors,
+  "sessions"
+>;
+
+/** What was exchanged in a recorded session. */
+export const session = (wanted: string): readonly Event[] =>
+  [...vectors.sessions, ...more.sessions].find(({ name }) => name === wanted)!.events;
+
 export const bytes = (frames: readonly Frame[]): Uint8Array[] =>
   frames.map((frame) => (typeof frame === "string" ? Buffer.from(frame, "utf8") : Buffer.from(frame.b64, "base64")));
 
@@ -36,9 +56,11 @@ export const bytes = (frames: readonly Frame[]): Uint8Array[] =>
  * own numbers stand in for the recorded ones, and all is signed again.
  */
 export class RecordedController {
-  readonly sent: { readonly port: string; readonly type: unknown; readonly content: Json; readonly idents: readonly string[] }[] = [];
+  readonly sent: Sent[] = [];
   readonly codec = new MessageCodec(vectors.key);
   closed = 0;
+  /** Tells the client that its connection came up or broke. */
+  connected: (isUp: boolean) => void = () => {};
   /** Changes bytes on their way to the client. */
   tamper = (frames: Uint8Array[]): Uint8Array[] => frames;
   readonly #hears = new Map<string, (frames: readonly Uint8Array[]) => void>();
@@ -47,14 +69,15 @@ export class RecordedController {
   #serial = 0;
 
   constructor(...names: string[]) {
-    const find = (wanted: string) => vectors.sessions.find((session) => session.name === wanted)!.events;
-    this.#events = ["connect", ...names].flatMap(find);
+    this.#events = ["connect", ...names].flatMap((name) => session(name));
   }
 
-  readonly open: OpenSocket = (_kind, address, hears) => {
+  readonly open: OpenSocket = ({ addresses, message, connected }) => {
+    const [address = ""] = addresses;
     const ports = vectors.connection_files.client;
     const port = Object.keys(ports).find((key) => address.endsWith(`:${String(ports[key])}`))!;
-    this.#hears.set(port === "registration" ? "query" : port, hears.message);
+    this.#hears.set(port === "registration" ? "query" : port, message);
+    if (connected !== undefined) this.connected = connected;
     return {
       send: (frames) => this.#take(port === "registration" ? "query" : port, frames),
       close: () => {
@@ -70,28 +93,66 @@ export class RecordedController {
       this.#events = rest;
       const at = frames.indexOf("<IDS|MSG>");
       const [header, parentHeader, metadata, content] = frames.slice(at + 2, at + 6).map((frame) => {
-        let text = frame;
+        let text = String(frame);
         for (const [recorded, now] of this.#names) text = text.replaceAll(recorded, now);
         return JSON.parse(text) as Json;
       }) as [Json, Json, Json, Json];
       this.#serial += 1;
       const fresh = { ...header, msg_id: `${String(header["msg_id"])}_${this.#serial}` } as never;
       this.#hears.get(socket)?.(
-        this.tamper(this.codec.encode({ idents: bytes(frames.slice(0, at)), header: fresh, parentHeader, metadata, content })),
+        this.tamper(
+          this.codec.encode({
+            idents: bytes(frames.slice(0, at)),
+            header: fresh,
+            parentHeader,
+            metadata,
+            content,
+            buffers: bytes(frames.slice(at + 6)),
+          }),
+        ),
       );
     }
   }
 
+  /** Sends something that is not recorded: an answer to `sent`, or with null news of nobody's asking. */
+  say(socket: string, sent: Sent | null, type: string, parts: { content?: Json; metadata?: Json; buffers?: Uint8Array[] }): void {
+    this.#serial += 1;
+    const header = {
+      msg_id: `said_${this.#serial}`,
+      msg_type: type,
+      username: "x",
+      session: "x",
+      date: new Date().toISOString(),
+      version: "5.3",
+    };
+    this.#hears.get(socket)?.(this.codec.encode({ header, parentHeader: sent?.header ?? {}, ...parts }));
+  }
+
   #take(port: string, frames: readonly Uint8Array[]): void {
-    const { idents, header, content } = this.codec.decode(frames);
-    this.sent.push({ port, type: header["msg_type"], content, idents: idents.map((ident) => Buffer.from(ident).toString()) });
+    let message: ClusterMessage;
+    try {
+      message = this.codec.decode(frames);
+    } catch {
+      // As the real one: not a word to what another key has signed.
+      return;
+    }
+    const { idents, header, content, metadata, buffers } = message;
+    const names = idents.map((ident) => Buffer.from(ident).toString());
+    this.sent.push({ port, type: header["msg_type"], header, content, metadata, buffers, idents: names });
     const [recorded] = this.#events;
     if (recorded?.dir !== "send" || recorded.socket !== port) return;
     const at = recorded.frames.indexOf("<IDS|MSG>");
-    const was = JSON.parse(recorded.frames[at + 2]!) as Json;
+    const was = JSON.parse(String(recorded.frames[at + 2])) as Json;
     if (was["msg_type"] !== header["msg_type"]) return;
     this.#events = this.#events.slice(1);
     this.#names.set(String(was["msg_id"]), String(header["msg_id"]));
     queueMicrotask(() => queueMicrotask(() => this.play()));
   }
 }
+
+/** What a promise, or a result, is rejected with. */
+export const rejection = (promise: PromiseLike<unknown>): Promise<Error & { readonly code?: string; readonly hint?: string }> =>
+  Promise.resolve(promise).then(
+    () => Promise.reject(new Error("expected a rejection")),
+    (error) => error,
+  );

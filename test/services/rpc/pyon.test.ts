@@ -10,10 +10,13 @@ import {
   NdArray,
   NpScalar,
   PyFloat,
+  registerPyonType,
   Slice,
   Tuple,
   tuple,
 } from "../../../src/services/rpc/index.js";
+import { encodeParts } from "../../../src/services/rpc/pyon.js";
+import { BUILTIN_HINTS } from "../../../src/services/rpc/pyon-type.js";
 import { describeValue } from "./description.js";
 
 const atom = fc.oneof(
@@ -172,5 +175,95 @@ describe("refusals", () => {
     expect(Object.keys(value)).toEqual(["__proto__"]);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(encode(value)).toBe('{"__proto__":{"polluted":1}}');
+  });
+});
+
+describe("large arrays", () => {
+  const join = (parts: readonly (string | Uint8Array)[]): string =>
+    parts.map((part) => (typeof part === "string" ? part : Buffer.from(part).toString("latin1"))).join("");
+
+  it("written in parts are the same text", () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        expect(join(encodeParts(value, "v2"))).toBe(encode(value));
+      }),
+      { numRuns: 200 },
+    );
+    const random = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 2654435761) >>> 13);
+    for (const length of [16 * 1024 - 1, 16 * 1024, 48 * 1024, 48 * 1024 + 1, 200_000]) {
+      for (const value of [
+        random(length),
+        { a: [1, random(length), "x", [random(length)]], b: NdArray.from(random(length)) },
+        new Float32Array(length),
+        [new Float64Array(length), new NpScalar("<u4", random(4))],
+      ]) {
+        const parts = encodeParts(value, "v2");
+        if (length >= 16 * 1024) expect(parts.length).toBeGreaterThan(2);
+        expect(join(parts)).toBe(encode(value));
+      }
+    }
+    expect(encodeParts(random(20_000), "v1")).toEqual([encode(random(20_000), { notation: "v1" })]);
+  });
+
+  it("whose base64 holds what no text may hold are refused, wherever it stands", () => {
+    const text = encode(new Uint8Array(200_000));
+    expect((decode(text) as Uint8Array).length).toBe(200_000);
+    for (const at of [40, 70_000, 140_000, text.length - 20]) {
+      for (const bad of ["\n", "\t", "\0", "\u001f"]) {
+        expect(() => decode(text.slice(0, at) + bad + text.slice(at + 1)), `${JSON.stringify(bad)} at ${at}`).toThrow(/control character/);
+      }
+      // What is no base64 but a text: decoders skip it, so the length is wrong.
+      expect(() => decode(`${text.slice(0, at)}*${text.slice(at + 1)}`)).toThrow(/base64/);
+    }
+    expect(decode(JSON.stringify("x".repeat(100_000)))).toBe("x".repeat(100_000));
+    expect(decode(JSON.stringify('ü\n"'.repeat(30_000)))).toBe('ü\n"'.repeat(30_000));
+  });
+});
+
+describe("classes of one's own", () => {
+  class Waveform {
+    readonly name: string;
+    readonly samples: Float64Array;
+
+    constructor(name: string, samples: Float64Array) {
+      this.name = name;
+      this.samples = samples;
+    }
+  }
+  const decodeWaveform = (name: unknown, samples: unknown): Waveform => {
+    if (typeof name !== "string" || !(samples instanceof NdArray)) throw new TypeError("a Waveform is a name and samples");
+    return new Waveform(name, samples.data as Float64Array);
+  };
+
+  it("travel as class hints, at any depth, beside the builtin ones", () => {
+    const type = { name: "lab.Waveform", type: Waveform, encode: (one: Waveform) => [one.name, one.samples], decode: decodeWaveform };
+    const takeBack = registerPyonType(type);
+    try {
+      const value = new Waveform("ramp", new Float64Array([1, 2.5]));
+      const text = encode(value);
+      expect(text).toBe('{"__jsonclass__":["lab.Waveform",["ramp",{"__jsonclass__":["nparray",[[2],"<f8","AAAAAAAA8D8AAAAAAAAEQA=="]]}]]}');
+      expect(decode(text)).toEqual(value);
+      const deep = tuple<unknown>(new Map([["a", [value, value]]]), 1);
+      expect(decode(encode(deep))).toEqual(deep);
+      expect(encode(decode(encode(deep)))).toBe(encode(deep));
+      const broken = '[1,{"__jsonclass__":["lab.Waveform",[7]]}]';
+      expect(() => decode(broken)).toThrow(/a Waveform is a name and samples/);
+      expect(() => decode(broken)).toThrow(SpinnError);
+      // What it cannot write is named by its place inside.
+      expect(() => encode(new Waveform("x", (() => {}) as never))).toThrow(/function/);
+      expect(() => encode(value, { notation: "v1" })).toThrow(/Waveform/);
+      expect(() => registerPyonType(type)).toThrow(/known already/);
+      expect(() => registerPyonType({ ...type, name: "tuple", type: class Other {} as never })).toThrow(/known already/);
+    } finally {
+      takeBack();
+    }
+    expect(() => encode(new Waveform("x", new Float64Array(1)))).toThrow(/class Waveform/);
+    expect(() => decode('{"__jsonclass__":["lab.Waveform",[]]}')).toThrow(/no PYON type/);
+  });
+
+  it("are the names of the builtin ones kept", () => {
+    for (const name of BUILTIN_HINTS) {
+      expect(() => decode(`{"__jsonclass__":[${JSON.stringify(name)},[1,2,3,4,5]]}`)).toThrow(/with 5 arguments/);
+    }
   });
 });

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { Notifier, Publisher, Subscriber } from "../../../src/services/publish/index.js";
-import { Client, RpcServer, type TlsIdentity } from "../../../src/services/rpc/index.js";
+import { Client, RpcServer, type TlsServerIdentity } from "../../../src/services/rpc/index.js";
 import { type PlainMethods, plainTarget } from "./lab-target.js";
 
 // Self-signed, made for these tests; the keys protect nothing.
 const pem = (name: string): string => readFileSync(new URL(`../../../fixtures/sipyco/tls/${name}`, import.meta.url), "utf8");
-const identity = (own: string, peer: string): TlsIdentity => ({
+const identity = (own: string, peer: string): TlsServerIdentity => ({
   cert: pem(`${own}.pem`),
   key: pem(`${own}.key`),
   peerCert: pem(`${peer}.pem`),

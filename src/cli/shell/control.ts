@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpinnError } from "../../errors.js";
-import { type CommandTable, hex8 } from "./command.js";
-import { dumpBytes, dumpWords } from "./memory.js";
-
-/** Bytes of a reply before its payload. */
-const REPLY_HEAD = 14;
-const SHOWN = 256;
+import { SCP_MAX_DATA } from "../../wire/index.js";
+import type { CommandTable } from "./command.js";
+import { dumpBytes, dumpWords } from "./dump.js";
 
 const nothing = { usage: "", parse: () => async () => {} } as const;
 
-/** What steers the run itself, or talks to the board in the raw. `@`, `help` and `?` are the interpreter's own. */
+/** What steers the run itself, or sends packets in the raw. `@`, `help` and `?` are the interpreter's own. */
 export const CONTROL: CommandTable = {
   echo: {
     usage: "<text.S>",
@@ -55,42 +52,17 @@ export const CONTROL: CommandTable = {
       };
     },
   },
-  p2p_route: {
-    usage: "[on|off]",
-    purpose: "Show or set whether packets travel on to the selected chip; off: the chip with the Ethernet serves them",
-    parse(words) {
-      const on = words.left === 0 ? undefined : words.choice("state", ["on", "off"]) === "on";
-      return async (session) => {
-        if (on === undefined) session.out(`Flags 0x${hex8(session.flags).slice(6)}\n`);
-        else session.isRouted = on;
-      };
-    },
-  },
   cmd: {
-    usage: "<cmd.D> [<arg1.X> [<arg2.X> [<arg3.X>]]]",
+    usage: "<cmd.D> [<arg1.X> [<arg2.X> [<arg3.X> [<byte.X>...]]]]",
     purpose: "Send any command once, and show what the answer holds",
     parse(words) {
       const command = words.decimal("command", 0, 255);
       const [arg1, arg2, arg3] = ["arg1", "arg2", "arg3"].map((name) => (words.left === 0 ? 0 : words.hex(name)));
+      const bytes: number[] = [];
+      while (words.left > 0 && bytes.length < SCP_MAX_DATA) bytes.push(words.hex("byte", 255));
       return async (session) => {
-        const board = await session.board();
-        const fields = { command, ...(await session.core()), arg1: arg1!, arg2: arg2!, arg3: arg3! };
-        const decode = (datagram: Uint8Array): Uint8Array => datagram.subarray(REPLY_HEAD);
-        const describe = (): string => `command ${command}`;
-        const request = { ...fields, repeatable: false, minReply: 0, maxReply: 272, decode, describe };
-        const answer = await board.call(request, session.calls);
+        const answer = await session.raw({ command, arg1: arg1!, arg2: arg2!, arg3: arg3!, data: Uint8Array.from(bytes) });
         session.out(answer.length % 4 === 0 ? dumpWords(0, answer) : dumpBytes(0, answer));
-      };
-    },
-  },
-  srom_read: {
-    usage: "[<addr.X>]",
-    purpose: `Show ${SHOWN} bytes of the serial ROM`,
-    parse(words) {
-      const at = words.left === 0 ? 0 : words.hex("address", 0xffffff);
-      return async (session) => {
-        const board = await session.board();
-        session.out(dumpBytes(at, await board.readSerialRom(await session.chip(), at, SHOWN, session.calls)));
       };
     },
   },

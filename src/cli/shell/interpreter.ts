@@ -2,10 +2,9 @@ import { createInterface, type Interface } from "node:readline/promises";
 import { SpinnError } from "../../errors.js";
 import { failureOf } from "../failure.js";
 import { readInputFile } from "../file.js";
-import { ExitStatus } from "../status.js";
-import type { Action, CommandTable } from "./command.js";
+import type { Action, CommandTable, Language } from "./command.js";
 import { allCommands, parseLine, type Reader } from "./commands.js";
-import { isAbort, type YbugSession } from "./session.js";
+import { isAbort, type ShellSession } from "./session.js";
 
 /** Files that may run files: as deep as ybug goes. */
 const MAX_DEPTH = 10;
@@ -20,20 +19,22 @@ export interface InterpreterOptions {
 }
 
 /** Runs lines of commands, from files, from a stream or from a keyboard. */
-export class Interpreter implements Reader {
-  readonly #session: YbugSession;
-  readonly #commands: CommandTable;
+export class Interpreter<S extends ShellSession> implements Reader {
+  readonly #session: S;
+  readonly #language: Language<S>;
+  readonly #commands: CommandTable<S>;
   readonly #keepGoing: boolean;
   #quiet: boolean;
   #depth = 0;
   #failures = 0;
   #prompt: Interface | undefined;
 
-  constructor(session: YbugSession, options: InterpreterOptions = {}) {
+  constructor(session: S, language: Language<S>, options: InterpreterOptions = {}) {
     this.#session = session;
+    this.#language = language;
     this.#keepGoing = options.keepGoing ?? false;
     this.#quiet = options.quiet ?? false;
-    this.#commands = allCommands(this);
+    this.#commands = allCommands(language, this);
   }
 
   /** Lines that failed and were gone past. */
@@ -99,8 +100,9 @@ export class Interpreter implements Reader {
         if (line === undefined) break;
         running = new AbortController();
         this.#session.signal = AbortSignal.any([job.signal, running.signal]);
+        this.#session.question = (text) => prompt.question(text, { signal: this.#session.signal });
         try {
-          const action = parseLine(line.trim(), this.#commands);
+          const action = parseLine(line.trim(), this.#commands, this.#language.leftOut);
           if (action !== undefined && (await this.#act(action)) === "quit") break;
         } catch (error) {
           job.terminal.progress.clear();
@@ -109,6 +111,7 @@ export class Interpreter implements Reader {
         } finally {
           running = undefined;
           this.#session.signal = job.signal;
+          this.#session.question = undefined;
         }
       }
     } finally {
@@ -138,9 +141,9 @@ export class Interpreter implements Reader {
   }
 
   /** Throws as a script's line fails. */
-  #understand(raw: string, where: string): Action | undefined {
+  #understand(raw: string, where: string): Action<S> | undefined {
     try {
-      return parseLine(raw.trim(), this.#commands);
+      return parseLine(raw.trim(), this.#commands, this.#language.leftOut);
     } catch (error) {
       throw placed(error, where);
     }
@@ -168,12 +171,12 @@ export class Interpreter implements Reader {
     }
   }
 
-  async #act(action: Action): Promise<"quit" | undefined> {
+  async #act(action: Action<S>): Promise<"quit" | undefined> {
     const ended = await action(this.#session);
     this.#session.job.terminal.progress.clear();
     if (this.#session.debugLevel > 0) {
-      for (const { remote, pipeline } of this.#session.connected?.connections ?? []) {
-        const { sent, received, resent, timeouts } = pipeline.counters;
+      for (const { remote, counters } of this.#session.lines) {
+        const { sent, received, resent, timeouts } = counters;
         this.#session.job.terminal.complain(`# ${remote}: sent ${sent}, received ${received}, resent ${resent}, timeouts ${timeouts}`);
       }
     }
@@ -187,14 +190,9 @@ export class Interpreter implements Reader {
     job.result(
       { where, command: raw.trim(), text: this.#session.takeText(), ...(error === undefined ? {} : { error }) },
       () => "",
-      "ybug.command",
+      `${this.#language.name}.command`,
     );
   }
-}
-
-/** The status of a run that went past failures. */
-export function statusAfter(failures: number): ExitStatus {
-  return failures === 0 ? ExitStatus.DONE : ExitStatus.PARTIAL;
 }
 
 /** An error of ours with file and line before its words; those of files within files once only. Others are left as they are. */

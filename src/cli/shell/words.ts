@@ -22,6 +22,11 @@ export class Words {
     return this.#words.length - this.#next;
   }
 
+  /** Those that are not taken yet. */
+  peek(): readonly string[] {
+    return this.#words.slice(this.#next);
+  }
+
   text(what: string): string {
     const word = this.optional();
     if (word === undefined) throw this.wrong(`${what} is missing`);

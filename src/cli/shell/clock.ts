@@ -20,3 +20,10 @@ export function longTime(unixSeconds: number): string {
 export function clockTime(seconds: number): string {
   return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 }
+
+/** `05nov26 12:30`, local time. */
+export function shortTime(unixSeconds: number): string {
+  const date = new Date(unixSeconds * 1000);
+  const day = `${two(date.getDate())}${MONTHS[date.getMonth()]!.toLowerCase()}${two(date.getFullYear() % 100)}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

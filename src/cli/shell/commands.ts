@@ -1,28 +1,9 @@
 import { nearestWord } from "../nearest.js";
 import { asUsage, usage } from "../usage.js";
-import { APPLICATIONS } from "./applications.js";
-import type { Action, CommandTable } from "./command.js";
+import type { Action, CommandTable, Language, ShellCommand } from "./command.js";
 import { CONTROL } from "./control.js";
-import { HEAP } from "./heaps.js";
-import { MACHINE } from "./machine.js";
-import { MEMORY } from "./memory.js";
-import { POWER } from "./power.js";
-import { ROUTER } from "./router.js";
-import { TAGS } from "./tags.js";
+import type { ShellSession } from "./session.js";
 import { Words } from "./words.js";
-
-/** Commands of ybug that are left out, with what does their work. */
-const LEFT_OUT: Readonly<Record<string, string>> = {
-  gw: "writes to every chip at once; use sw on each chip, or spinn write",
-  gh: "writes to every chip at once; use sh on each chip, or spinn write",
-  gb: "writes to every chip at once; use sb on each chip, or spinn write",
-  srom_ip: "changes the board's address for good; use ybug itself, with the board on your desk",
-  srom_type: "is not needed: SC&MP knows its ROM",
-  srom_dump: "is not offered; srom_read shows 256 bytes at a time",
-  srom_write: "changes the board for good; use ybug itself, with the board on your desk",
-  srom_erase: "changes the board for good; use ybug itself, with the board on your desk",
-  srom_init: "changes the board for good; use ybug itself, with the board on your desk",
-};
 
 /** Reads files of commands, for `@`, and waits at the keyboard, for `pause`. */
 export interface Reader {
@@ -30,16 +11,10 @@ export interface Reader {
   waitForEnter(text: string): Promise<void>;
 }
 
-/** Every command, those of the reader among them. */
-export function allCommands(reader: Reader): CommandTable {
-  const commands: Record<string, CommandTable[string]> = {
-    ...MACHINE,
-    ...MEMORY,
-    ...APPLICATIONS,
-    ...ROUTER,
-    ...HEAP,
-    ...TAGS,
-    ...POWER,
+/** Every command of a language, those of the reader among them. */
+export function allCommands<S extends ShellSession>(language: Language<S>, reader: Reader): CommandTable<S> {
+  const commands: Record<string, ShellCommand<S>> = {
+    ...language.commands,
     ...CONTROL,
     pause: {
       usage: "<text.S>",
@@ -88,10 +63,14 @@ export function allCommands(reader: Reader): CommandTable {
  * Understands one line without its blanks at both ends; sends nothing. `undefined` for an empty line and a comment.
  * Throws `ERR_SPINN_ARGUMENT` for an unknown command, a bad or missing argument, and a word too many.
  */
-export function parseLine(line: string, commands: CommandTable): Action | undefined {
+export function parseLine<S extends ShellSession>(
+  line: string,
+  commands: CommandTable<S>,
+  leftOut: Language<S>["leftOut"],
+): Action<S> | undefined {
   if (line === "" || line.startsWith("#")) return undefined;
   const [name = "", ...rest] = line.split(/\s+/);
-  const why = Object.hasOwn(LEFT_OUT, name) ? LEFT_OUT[name] : undefined;
+  const why = Object.hasOwn(leftOut, name) ? leftOut[name] : undefined;
   if (why !== undefined) throw usage(`${name} ${why}`);
   if (!Object.hasOwn(commands, name)) throw unknown(name, Object.keys(commands));
   const command = commands[name]!;
@@ -104,7 +83,7 @@ export function parseLine(line: string, commands: CommandTable): Action | undefi
   });
 }
 
-function explain(name: string, command: CommandTable[string]): string {
+function explain<S extends ShellSession>(name: string, command: ShellCommand<S>): string {
   return `usage:   ${name} ${command.usage}\npurpose: ${command.purpose}\n`;
 }
 

@@ -1,0 +1,2 @@
+/** Where CMD_TUBE text goes: tubotron listens there. */
+export const tubePort = 17892;
