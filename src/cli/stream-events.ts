@@ -240,7 +240,7 @@ function holdOf(board: Transceiver, appId: number): Holdable {
 }
 
 /** The boards' IPv4 addresses, and which of our own addresses leads to all of them: only there is listened. Nothing is sent. */
-async function waysTo(
+export async function waysTo(
   boards: readonly Board[],
   signal: AbortSignal,
 ): Promise<{ readonly addresses: readonly string[]; readonly own: string }> {

@@ -23,6 +23,7 @@ import { closingLine, Teller } from "../bringup-teller.js";
 import { fleetBoard, selectBoards } from "../fleet-boards.js";
 import { countsLine, FleetDisplay, fleetText } from "../fleet-display.js";
 import { plural } from "../format.js";
+import { addInspectOption, inspected } from "../inspected.js";
 import { type Inventory, readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration, parseInteger } from "../number.js";
@@ -48,6 +49,7 @@ interface Options {
   readonly dryRun?: boolean;
   readonly schema?: boolean;
   readonly ndjson?: boolean;
+  readonly inspect?: number | true;
   readonly via?: string;
 }
 
@@ -55,7 +57,7 @@ const AT_ONCE = 8;
 
 export const verb: Verb = {
   configure: (command) =>
-    void addViaOption(command, "else this computer's own network")
+    void addInspectOption(addViaOption(command, "else this computer's own network"))
       .argument("[script]", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
@@ -117,15 +119,22 @@ async function runOne(job: Job, command: Command, path: string, options: Options
     return;
   }
   const teller = new Teller(job, options.ndjson === true);
-  const report = await runBringup(script, {
-    ...given,
-    ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
-    signal: job.signal,
-    onProgress: (event) => teller.tell(event),
-    outputFolder: options.output,
-    reportPath: options.report,
-    junitPath: options.junit,
-  });
+  const report = await inspected(job, command, "bringup", ({ signal, safePoint, ...told }) =>
+    runBringup(script, {
+      ...given,
+      ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
+      signal,
+      beforeStep: safePoint,
+      onProgress: (event) => {
+        if (event.type === "step-start") told.onStep(`${event.step}: ${event.words}`);
+        else if (event.type === "step-progress") told.onProgress(event.progress);
+        teller.tell(event);
+      },
+      outputFolder: options.output,
+      reportPath: options.report,
+      junitPath: options.junit,
+    }),
+  );
   if (!options.ndjson) job.result({ report }, () => closingLine(report));
 }
 
@@ -181,6 +190,7 @@ async function runMany(
   for (const name of ["host", "port", "bmp", "via"] as const) {
     if (options[name] !== undefined) throw usage(`--${name} is for one board`, "what --boards names has its addresses in the inventory");
   }
+  if (options.inspect !== undefined) throw usage("--inspect is for one board", "a lab's bring-up tells of itself with --ndjson");
   const listed = selectBoards(names, inventory);
   const boards = listed.map((board) => ({ ...board, address: { ...board.address, bootPort: options.bootPort } }));
   const yaml = await readScriptFile(path);
