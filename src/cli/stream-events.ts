@@ -40,6 +40,7 @@ import { asUsage, usage } from "./usage.js";
 export interface EventStreamOptions extends StreamOptions {
   readonly host?: readonly string[];
   readonly port?: number;
+  readonly via?: string;
   readonly allBoards?: boolean;
   readonly hold?: number;
   readonly notify?: NotifyAddress;
@@ -105,7 +106,7 @@ function checkOptions(options: EventStreamOptions): void {
     if (options.listen !== undefined && options.allBoards) throw usage("--listen sets no tags: leave --all-boards out");
     return;
   }
-  const stray = (["tag", "listen", "keys", "allBoards", "hold"] as const).find((name) => options[name] !== undefined);
+  const stray = (["tag", "listen", "keys", "allBoards", "hold", "via"] as const).find((name) => options[name] !== undefined);
   if (host.length > 0 || stray !== undefined) {
     const name = host.length > 0 ? "host" : stray === "allBoards" ? "all-boards" : stray;
     throw usage(`--${name} says what the tool chain's database says`, "leave it out, or leave --notify out");
@@ -207,7 +208,7 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
 }
 
 /** Where events come in: a socket of our own, or channels of the controller, whose address the boards are told then. */
-async function portTo(boards: readonly Board[], listen: number | undefined, signal: AbortSignal) {
+export async function portTo(boards: readonly Board[], listen: number | undefined, signal: AbortSignal) {
   if (boards[0]!.open !== undefined) {
     const channels: [Board, DatagramChannel][] = [];
     for (const board of boards) channels.push([board, await board.open!(board.host, board.port, { signal })]);

@@ -88,6 +88,7 @@ describe("spinn serve --web", () => {
 
   it.each([
     [["--web-allow"], "add --web"],
+    [["--web", "0", "--web-allow", "--allow", "look"], "--allow look and --web-allow"],
     [["--web", "nowhere"], "write PORT or HOST:PORT"],
     [["--web", "99999"], "65535"],
     [["--web", "--web-events", "8"], "--web-events"],

@@ -22,6 +22,7 @@ interface Options {
   readonly scripts?: string;
   readonly simulation?: boolean;
   readonly allow?: Access;
+  readonly webAllow?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
@@ -80,6 +81,8 @@ export const verb: Verb = {
   async run(job, command) {
     const options = command.opts<Options>();
     const bind = bindOf(options);
+    if (options.allow === "look" && options.webAllow)
+      throw usage("--allow look and --web-allow: what nobody may do, the page may not do either");
     const tls = await identityOf(options);
     await using machine = options.simulation ? await simulate(job) : undefined;
     const board = machine === undefined ? await named(options) : addressesOf(machine);
