@@ -34,6 +34,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   simulator: "47 true\n",
   emulator: "hello from core 1 of chip 0,0\n",
   controller: "true\n",
+  web: "200\n",
   "services/rpc": "5\n",
   "services/publish": "21\n",
   "services/inspect": "42\n",
