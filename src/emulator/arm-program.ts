@@ -3,11 +3,12 @@
  * plugs the emulator in, the emulator knows nothing of the simulator.
  */
 import { debuglog } from "node:util";
-import { formatCore } from "../machine/index.js";
+import { CoreState, formatCore, runTimeError, VCPU, VCPU_SIZE, vcpuAddress } from "../machine/index.js";
 import type { ArmChip, ChipMemoryPort } from "./arm-chip.js";
 import { ArmCore, type Engine } from "./arm-core.js";
 import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
 import { Compiler } from "./compiler.js";
+import { type CoreDump, type CoreSnapshot, snapshot } from "./debug/core-dump.js";
 import { interpret } from "./interpreter.js";
 import type { SdpLike } from "./mailbox.js";
 import { Pace } from "./pace.js";
@@ -39,6 +40,8 @@ export interface ArmTrouble {
   readonly p: number;
   /** What happened, in words. */
   readonly message: string;
+  /** What is left of a core that failed; `undefined` for a core that goes on. */
+  readonly dump?: CoreDump | undefined;
 }
 
 export interface ArmProgramOptions {
@@ -57,6 +60,10 @@ export interface ArmProgramOptions {
 }
 
 const log = debuglog("spinn");
+/** Failures of one core that are told: one that cannot even reach its error handler fails for ever. */
+const MAX_FAILURES = 4;
+/** Longest text kept of a core that failed, bytes. */
+const MAX_TEXT = 1 << 16;
 
 /**
  * Programs that execute the loaded APLX image on an emulated ARM968E-S: give it to the simulated machine as its choice of programs.
@@ -87,6 +94,11 @@ export class ArmProgram implements ScheduledCore {
   #core: ArmCore | undefined;
   #chip: ArmChip | undefined;
   #seenExceptions = 0;
+  /** The core as it was at the first failure nobody has told of yet. */
+  #failure: CoreSnapshot | undefined;
+  #failures = 0;
+  /** Its state is known to be RTE. */
+  #dead = false;
 
   constructor(machine: ArmMachine, pace: Pace, engine: Engine, onTrouble: (trouble: ArmTrouble) => void) {
     this.#machine = machine;
@@ -118,6 +130,9 @@ export class ArmProgram implements ScheduledCore {
       send: (packet) => machine.send(this, packet),
     });
     core.engine = this.#engine;
+    core.cpu.onError = () => {
+      if (this.#failures < MAX_FAILURES) this.#failure ??= snapshot(core.cpu, core.cpu.errorAddress);
+    };
     this.#core = core;
     if (!core.start(context.imageAddress, ((context.wait ? 1 : 0) << 8) | context.appId, machine.now)) {
       this.#report("the image is no APLX application, or its load table reaches where no memory is; the core never starts");
@@ -126,7 +141,7 @@ export class ArmProgram implements ScheduledCore {
       core,
       virtualCore: context.p,
       sendSdp: (message) => context.sendSdp(message),
-      onWatchdog: () => this.#report(describeSilence(core.cpu)),
+      onWatchdog: () => this.#report(describeSilence(core.cpu), snapshot(core.cpu)),
     });
     machine.add(this);
     this.#pace.start();
@@ -160,13 +175,60 @@ export class ArmProgram implements ScheduledCore {
 
   afterSlice(): void {
     const { cpu } = this.core;
-    if (cpu.errors === this.#seenExceptions) return;
-    this.#seenExceptions = cpu.errors;
-    this.#report(describeTrouble(cpu));
+    if (cpu.errors !== this.#seenExceptions) {
+      this.#seenExceptions = cpu.errors;
+      this.#failures += 1;
+      if (this.#failures <= MAX_FAILURES) this.#report(describeTrouble(cpu), this.#failure);
+      if (this.#failures === MAX_FAILURES) this.#report("it fails again and again; further failures are not told");
+      this.#failure = undefined;
+    }
+    if (cpu.waiting && !this.#dead) this.#lookDead();
   }
 
-  #report(message: string): void {
+  /** A program that gives up by itself, as `rt_error` and `abort` do, meets no exception: it sets its state and sleeps. */
+  #lookDead(): void {
+    const block = vcpuAddress(this.#context!.p);
+    const { chip } = this.#context!.memory;
+    if (chip.readByte(block + VCPU.field("cpu_state").offset) !== CoreState.RTE) return;
+    this.#dead = true;
+    if (this.#failures > 0) return;
+    const { name, meaning } = runTimeError(chip.readByte(block + VCPU.field("rt_code").offset));
+    this.#report(`the program gave up with run-time error ${name}: ${meaning}`, snapshot(this.core.cpu));
+  }
+
+  #report(message: string, left?: CoreSnapshot): void {
     const { x, y, p } = this.#context!;
-    this.#onTrouble({ x, y, p, message });
+    this.#onTrouble({ x, y, p, message, dump: left === undefined ? undefined : this.#dump(message, left) });
+  }
+
+  #dump(message: string, left: CoreSnapshot): CoreDump {
+    const { x, y, p, physical, appId, memory } = this.#context!;
+    const block = Uint8Array.from({ length: VCPU_SIZE }, (_, offset) => memory.chip.readByte(vcpuAddress(p) + offset));
+    return {
+      ...left,
+      ...{ x, y, p, physical, appId, message },
+      state: VCPU.number(block, "cpu_state"),
+      runTimeError: VCPU.number(block, "rt_code"),
+      application: String(VCPU.read(block, "app_name")),
+      atMs: this.#machine.nowMs,
+      instructions: this.core.instructions,
+      iobuf: this.#text(VCPU.number(block, "iobuf")),
+    };
+  }
+
+  /** The chain of text blocks as far as it makes sense: a core that failed may have written over it. */
+  #text(first: number): string {
+    const { chip } = this.#context!.memory;
+    const bytes: number[] = [];
+    try {
+      for (let block = first; block !== 0 && bytes.length < MAX_TEXT; block = chip.readWord(block)) {
+        const length = Math.min(chip.readWord(block + 12), MAX_TEXT - bytes.length);
+        for (let at = 0; at < length; at++) bytes.push(chip.readByte(block + 16 + at));
+        if (length === 0) break;
+      }
+    } catch (fault) {
+      if (fault instanceof Error) throw fault;
+    }
+    return new TextDecoder().decode(Uint8Array.from(bytes));
   }
 }

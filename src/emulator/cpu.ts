@@ -78,6 +78,8 @@ export class Cpu {
   errors = 0;
   errorVector = 0;
   errorAddress = 0;
+  /** Called with the core still as it was when an instruction failed, before the exception is entered. */
+  onError: (() => void) | undefined;
   /** The most recent access nobody answered, for the words of an error report. */
   lastFault: BusFault | undefined;
   /** CP15 control register: bit 1 alignment check, bit 13 vectors at 0xFFFF0000. */
@@ -211,6 +213,22 @@ export class Cpu {
     else this.r[index] = value;
   }
 
+  /** Stack pointer, link register and saved status of a mode, whichever is the current one. Unsigned; a mode without a saved status has 0. */
+  bankOf(mode: number): { readonly sp: number; readonly lr: number; readonly spsr: number } {
+    const bank = BANK_OF_MODE[mode]!;
+    const isCurrent = bank === this.#bank();
+    return {
+      sp: (isCurrent ? this.r[13]! : this.#banked13[bank]!) >>> 0,
+      lr: (isCurrent ? this.r[14]! : this.#banked14[bank]!) >>> 0,
+      spsr: bank === 0 ? 0 : this.#spsr[bank]! >>> 0,
+    };
+  }
+
+  /** r8 to r12 of FIQ, whichever mode is the current one. Unsigned. */
+  fastRegisters(): number[] {
+    return Array.from(this.#bank() === 1 ? this.r.subarray(8, 13) : this.#high[1], (value) => value >>> 0);
+  }
+
   #bank(): number {
     return BANK_OF_MODE[this.mode]!;
   }
@@ -258,6 +276,7 @@ export class Cpu {
     this.errors += 1;
     this.errorVector = vector;
     this.errorAddress = address;
+    this.onError?.();
     this.enter(vector, mode, link);
   }
 

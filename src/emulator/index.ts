@@ -6,6 +6,9 @@ export { type ArmCoreContext, ArmProgram, type ArmProgramOptions, type ArmTroubl
 export type { Packet } from "./comms.js";
 export { type CompiledBlock, Compiler, compileBlock, readBlock } from "./compiler.js";
 export { type Bus, BusFault, Cpu, DTCM_BASE, DTCM_SIZE, ITCM_SIZE, Mode, Vector } from "./cpu.js";
+export { type FrameOrigin, frameText, type StackFrame } from "./debug/backtrace.js";
+export { type CoreDump, type CoreSnapshot, dumpBacktrace, dumpData, dumpText, type ModeRegisters } from "./debug/core-dump.js";
+export { type CodeKind, ElfFile, type ElfFunction } from "./debug/elf-file.js";
 export { interpret } from "./interpreter.js";
 export type { SdpLike } from "./mailbox.js";
 export { Pace } from "./pace.js";

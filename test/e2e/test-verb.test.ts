@@ -44,6 +44,32 @@ it("a core that crashes is explained, and is no success unless it was expected t
   expect((await command(["test", FAULTY, "--expect-state", "RTE"])).status).toBe(0);
 });
 
+it("with the ELF file a crash comes with the calls that led to it, and the whole core can be kept", async () => {
+  await using folder = await temporaryFolder();
+  const run = await command(["test", FAULTY, "--elf", "fixtures/apps/faulty.elf", "--dump", folder.file("cores"), "--json"]);
+  expect(run.status).toBe(1);
+  expect(run.stderr).toMatch(/boot ROM\n {2}#0 0x[0-9a-f]{8} app_main\+0x[0-9a-f]+, .*faulty\.c:\d+\n {2}#1 /);
+  expect(jsonOf(run)).toMatchObject({
+    troubles: [{ backtrace: [{ name: "app_main", origin: "exact" }, { name: "runtime_main" }, { name: "reset" }] }],
+  });
+  expect(await readFile(folder.file("cores/core-0-0-1.txt"), "utf8")).toMatch(
+    /^core 0,0,1 \(physical \d+\), application faulty: data abort/,
+  );
+  expect(JSON.parse(await readFile(folder.file("cores/core-0-0-1.json"), "utf8"))).toMatchObject({
+    schema: "spinn.dump",
+    version: 1,
+    p: 1,
+  });
+  expect([
+    (await readFile(folder.file("cores/core-0-0-1.itcm"))).length,
+    (await readFile(folder.file("cores/core-0-0-1.dtcm"))).length,
+  ]).toEqual([0x8000, 0x10000]);
+  expect(await command(["test", FAULTY, "--elf", "README.md"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/is no ELF file/) as string,
+  });
+});
+
 it("an application that never ends runs for the time given, by its own clock", async () => {
   const run = await command(["test", "fixtures/apps/echo.aplx", "--for", "1min", "--expect-state", "EXIT", "--json"]);
   expect(run.status).toBe(1);

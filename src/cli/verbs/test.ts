@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Option } from "commander";
+import { type ArmTrouble, dumpBacktrace, type ElfFile } from "../../emulator/index.js";
 import { SpinnError } from "../../errors.js";
 import {
   type CoreCoordinates,
@@ -15,6 +16,7 @@ import {
 import type { SimulatedMachine } from "../../simulator/index.js";
 import { type CoreText, Transceiver } from "../../transceiver/index.js";
 import { DEFAULT_APP_ID } from "../app-id.js";
+import { backtraceLines, readElf, writeCoreDumps } from "../core-dumps.js";
 import { coreTexts } from "../core-text.js";
 import { readInputFile } from "../file.js";
 import { formatDuration, plural } from "../format.js";
@@ -31,6 +33,8 @@ interface Options {
   readonly for?: number;
   readonly expectIobuf?: string;
   readonly expectState?: readonly number[];
+  readonly elf?: string;
+  readonly dump?: string;
 }
 
 const DEFAULT_FOR_MS = 10_000;
@@ -59,11 +63,14 @@ export const verb: Verb = {
         "--expect-state <state>",
         "all must end in this state: EXIT; one of several: RUN+PAUSE (default: any but a crash)",
         readStates,
-      ),
+      )
+      .option("--elf <file>", "the ELF file of the image, from the linker: names and source lines for what follows")
+      .option("--dump <folder>", "write what is left of each core that fails: registers, calls, stack and both memories"),
   examples: [
     "test hello.aplx > hello.txt # run it on core 0,0,1 and keep its text",
     "test hello.aplx --expect-iobuf hello.txt --expect-state EXIT # status 1 when it says something else from then on",
     "test network.aplx --board spin5 --cores 0,0,1-4 1,1,1 --for 2s # two seconds of the cores' time; barriers are let through",
+    "test app.aplx --elf app.elf --dump cores # when a core fails: the calls that led there on stderr, registers and memories in cores/",
   ],
   statuses: [1, 4, 5],
   async run(job, command) {
@@ -73,7 +80,13 @@ export const verb: Verb = {
     const image = await readInputFile(path, "application");
     readAplx(image);
     const expected = options.expectIobuf === undefined ? undefined : await readInputFile(options.expectIobuf, "expected text");
-    const result = await runSimulated(job, image, selection, options);
+    const elf = options.elf === undefined ? undefined : await readElf(options.elf);
+    const result = await runSimulated(job, image, selection, options, elf);
+    const dumps = result.troubles.flatMap(({ dump }) => dump ?? []);
+    if (options.dump !== undefined) {
+      const files = await writeCoreDumps(options.dump, dumps, elf);
+      if (files.length > 0) job.say(`${plural(dumps.length, "dump")} written: ${files.join(" ")}`);
+    }
     const difference = expected === undefined ? [] : textDifference(new TextDecoder().decode(expected), coreTexts(result.texts));
     const wrong = result.cores.filter(({ state }) => !isExpected(state, options.expectState));
     const asExpected = difference.length === 0 && wrong.length === 0;
@@ -85,7 +98,10 @@ export const verb: Verb = {
       asExpected,
       difference,
       wrongStates: wrong.map(({ state, ...core }) => ({ ...core, state: coreStateName(state) })),
-      troubles: result.troubles,
+      troubles: result.troubles.map(({ dump, ...trouble }) => ({
+        ...trouble,
+        ...(dump === undefined ? {} : { backtrace: dumpBacktrace(dump, elf) }),
+      })),
     };
     job.result(data, () => {
       if (expected === undefined) return coreTexts(result.texts);
@@ -110,20 +126,27 @@ interface RunResult {
   readonly texts: readonly CoreText[];
   /** Time that passed for the cores. */
   readonly ranMs: number;
-  readonly troubles: readonly (CoreCoordinates & { readonly message: string })[];
+  readonly troubles: readonly ArmTrouble[];
 }
 
 /** A machine in this process, an application loaded over its network; its time passes only as this function lets it. */
-async function runSimulated(job: Job, image: Uint8Array, selection: Selection, options: Options): Promise<RunResult> {
+async function runSimulated(
+  job: Job,
+  image: Uint8Array,
+  selection: Selection,
+  options: Options,
+  elf: ElfFile | undefined,
+): Promise<RunResult> {
   const [{ ArmMachine, armProgram }, { SimulatedMachine }] = await Promise.all([
     import("../../emulator/index.js"),
     import("../../simulator/index.js"),
   ]);
   const arm = new ArmMachine();
-  const troubles: (CoreCoordinates & { message: string })[] = [];
-  const onTrouble = (trouble: CoreCoordinates & { message: string }): void => {
+  const troubles: ArmTrouble[] = [];
+  const onTrouble = (trouble: ArmTrouble): void => {
     troubles.push(trouble);
-    job.terminal.complain(`core ${formatCore(trouble)}: ${trouble.message}`);
+    const calls = elf === undefined || trouble.dump === undefined ? [] : backtraceLines(trouble.dump, elf);
+    job.terminal.complain([`core ${formatCore(trouble)}: ${trouble.message}`, ...calls].join("\n"));
   };
   const programs = armProgram({ machine: arm, speed: 0, onTrouble });
   await using machine = await SimulatedMachine.start({ board: options.board, port: 0, timeScale: 0, programs, signal: job.signal });
