@@ -42,6 +42,8 @@ export class ArmCore {
    * up to date, because a machine asks a thousand cores for it in every slice.
    */
   nextEvent = Infinity;
+  /** Stopped by a debugger in the middle of a run, which goes on where it stood once this is false again. */
+  halted = false;
   /** Instructions executed since it was made. */
   instructions = 0;
   readonly #vic: Vic;
@@ -145,6 +147,7 @@ export class ArmCore {
         cpu.cycles = 0;
         this.instructions += cpu.instructions;
         cpu.instructions = 0;
+        if (this.halted) break;
       }
     }
     if (this.#deadline() <= this.now) this.#expire();

@@ -24,6 +24,8 @@ export interface SliceChip {
 export interface ScheduledCore {
   readonly core: ArmCore;
   readonly chip: SliceChip;
+  /** Where it is, when its number as programs know it is known. */
+  readonly place?: { readonly x: number; readonly y: number; readonly p: number };
   /** Position in the order in which cores run: chip x, chip y, physical core. */
   readonly order: number;
   /** Passes a packet the core sent to the router. */
@@ -39,6 +41,10 @@ export interface ScheduledCore {
 export class ArmMachine {
   /** Clock of the machine, a multiple of {@link SLICE_CLOCKS}. */
   now = 0;
+  /** Time stands still: a debugger looks at the machine. */
+  paused = false;
+  /** Called with every core that joins the schedule. */
+  onAdd: ((scheduled: ScheduledCore) => void) | undefined;
   readonly clockMhz: number;
   /** In order; bounded by the cores of the machine. */
   readonly #cores: ScheduledCore[] = [];
@@ -48,6 +54,8 @@ export class ArmMachine {
   readonly #packets: { readonly from: ScheduledCore; readonly packet: Packet }[] = [];
   /** Milliseconds since boot at clock 0. */
   #bootMs = 0;
+  /** Index of the core whose turn it is in the slice; not 0 between slices only when a debugger stopped in the middle of one. */
+  #turn = 0;
 
   /** `clockMhz`: clocks per microsecond. */
   constructor(clockMhz = 200) {
@@ -80,20 +88,29 @@ export class ArmMachine {
 
   add(scheduled: ScheduledCore): void {
     const at = this.#cores.findIndex(({ order }) => order > scheduled.order);
-    this.#cores.splice(at < 0 ? this.#cores.length : at, 0, scheduled);
+    const index = at < 0 ? this.#cores.length : at;
+    this.#cores.splice(index, 0, scheduled);
+    if (index < this.#turn) this.#turn += 1;
     this.#chips.add(scheduled.chip);
+    this.onAdd?.(scheduled);
   }
 
   remove(scheduled: ScheduledCore): void {
     const at = this.#cores.indexOf(scheduled);
     if (at < 0) return;
     this.#cores.splice(at, 1);
+    if (at < this.#turn) this.#turn -= 1;
     if (!this.#cores.some(({ chip }) => chip === scheduled.chip)) this.#chips.delete(scheduled.chip);
   }
 
   /** Takes a packet for the end of the slice. */
   send(from: ScheduledCore, packet: Packet): void {
     this.#packets.push({ from, packet });
+  }
+
+  /** The schedule. */
+  get cores(): readonly ScheduledCore[] {
+    return this.#cores;
   }
 
   /** Cores in the schedule. */
@@ -119,29 +136,33 @@ export class ArmMachine {
   }
 
   /**
-   * Runs up to clock `until` or until `budgetMs` of wall time are spent. Time in which everybody sleeps is skipped. Answers whether it got there.
+   * Runs up to clock `until` or until `budgetMs` of wall time are spent, or a debugger stops it. Time in which everybody sleeps is skipped. Answers
+   * whether it got there.
    */
   advance(until: number, budgetMs = Infinity): boolean {
     const ends = budgetMs === Infinity ? Infinity : performance.now() + budgetMs;
-    for (let slices = 1; this.now < until; slices++) {
-      const skip = Math.min(this.nextEvent, until) - this.now;
+    for (let slices = 1; this.now < until && !this.paused; slices++) {
+      const skip = this.#turn > 0 ? 0 : Math.min(this.nextEvent, until) - this.now;
       if (skip > SLICE_CLOCKS) this.now += Math.floor(skip / SLICE_CLOCKS) * SLICE_CLOCKS;
       if (this.now >= until) break;
       this.#slice();
       if (slices % SLICES_PER_LOOK === 0 && performance.now() > ends) break;
     }
-    for (let extra = 0; extra < MAX_LOCKED_SLICES && this.#isLocked(); extra++) this.#slice();
+    for (let extra = 0; extra < MAX_LOCKED_SLICES && !this.paused && this.#isLocked(); extra++) this.#slice();
     return this.now >= until;
   }
 
   #slice(): void {
     const from = this.now;
     const to = from + SLICE_CLOCKS;
-    for (const scheduled of this.#cores) {
+    for (; this.#turn < this.#cores.length; this.#turn++) {
+      const scheduled = this.#cores[this.#turn]!;
       if (scheduled.core.nextEvent >= to) continue;
       scheduled.core.run(from, to);
       scheduled.afterSlice();
+      if (scheduled.core.halted) return;
     }
+    this.#turn = 0;
     this.now = to;
     // A packet may make a program of another kind send one: those join the queue and go out now too.
     for (const { from: sender, packet } of this.#packets) sender.route(packet);

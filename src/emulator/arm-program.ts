@@ -115,6 +115,10 @@ export class ArmProgram implements ScheduledCore {
     return this.#chip!;
   }
 
+  get place(): { readonly x: number; readonly y: number; readonly p: number } {
+    return this.#context!;
+  }
+
   get order(): number {
     const { x, y, physical } = this.#context!;
     return (x << 16) | (y << 8) | physical;

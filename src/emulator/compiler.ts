@@ -1,6 +1,7 @@
 import { executeArm } from "./arm.js";
 import { type BlockEntry, blockSource } from "./block-source.js";
-import { BusFault, type Cpu, ITCM_SIZE } from "./cpu.js";
+import { type Cpu, ITCM_SIZE } from "./cpu.js";
+import { abort, stepOnce } from "./interpreter.js";
 import { decodeArm, decodeThumb, decodeThumbCall, type MicroOp } from "./micro-op.js";
 import { executeThumb } from "./thumb.js";
 
@@ -53,9 +54,7 @@ export class Compiler {
       try {
         this.#blocks(cpu, code);
       } catch (fault) {
-        if (!(fault instanceof BusFault)) throw fault;
-        if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
-        else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
+        abort(cpu, fault);
       }
     }
   };
@@ -104,24 +103,6 @@ export class Compiler {
       this.#shared.set(key, block);
     }
     return block;
-  }
-}
-
-/** One instruction, interpreted. */
-function stepOnce(cpu: Cpu): void {
-  const { pc } = cpu;
-  cpu.cycles++;
-  cpu.instructions++;
-  if (cpu.thumb) {
-    const op = cpu.fetch16(pc);
-    cpu.pc = (pc + 2) | 0;
-    cpu.r[15] = pc + 4;
-    executeThumb(cpu, op);
-  } else {
-    const op = cpu.fetch32(pc);
-    cpu.pc = (pc + 4) | 0;
-    cpu.r[15] = pc + 8;
-    executeArm(cpu, op);
   }
 }
 

@@ -280,6 +280,15 @@ export class Cpu {
     this.enter(vector, mode, link);
   }
 
+  /** Takes the error just entered back: the core stands before the instruction that failed, as if it had not been tried. */
+  undoError(): void {
+    this.restoreStatus();
+    this.pc = this.errorAddress;
+    this.errors -= 1;
+    this.cycles -= 3;
+    this.instructions -= 1;
+  }
+
   /** An instruction that does not exist. `pc` is already past it. */
   undefinedInstruction(): void {
     this.#error(Vector.UNDEFINED, Mode.UND, this.pc, this.pc - (this.thumb ? 2 : 4));

@@ -9,6 +9,7 @@ export { type Bus, BusFault, Cpu, DTCM_BASE, DTCM_SIZE, ITCM_SIZE, Mode, Vector 
 export { type FrameOrigin, frameText, type StackFrame } from "./debug/backtrace.js";
 export { type CoreDump, type CoreSnapshot, dumpBacktrace, dumpData, dumpText, type ModeRegisters } from "./debug/core-dump.js";
 export { type CodeKind, ElfFile, type ElfFunction } from "./debug/elf-file.js";
+export { GdbServer, type GdbServerOptions } from "./debug/gdb-server.js";
 export { interpret } from "./interpreter.js";
 export type { SdpLike } from "./mailbox.js";
 export { Pace } from "./pace.js";

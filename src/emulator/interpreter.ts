@@ -10,9 +10,7 @@ export function interpret(cpu: Cpu, untilCycle: number): void {
     try {
       step(cpu);
     } catch (fault) {
-      if (!(fault instanceof BusFault)) throw fault;
-      if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
-      else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
+      abort(cpu, fault);
     }
   }
 }
@@ -37,4 +35,29 @@ function step(cpu: Cpu): void {
       executeArm(cpu, op);
     }
   }
+}
+
+/** One instruction, without a look at interrupts. Throws when it touches what is not there. */
+export function stepOnce(cpu: Cpu): void {
+  const { pc } = cpu;
+  cpu.cycles++;
+  cpu.instructions++;
+  if (cpu.thumb) {
+    const op = cpu.fetch16(pc);
+    cpu.pc = (pc + 2) | 0;
+    cpu.r[15] = pc + 4;
+    executeThumb(cpu, op);
+  } else {
+    const op = cpu.fetch32(pc);
+    cpu.pc = (pc + 4) | 0;
+    cpu.r[15] = pc + 8;
+    executeArm(cpu, op);
+  }
+}
+
+/** The abort that an access nobody answered ends in; anything else is thrown on. */
+export function abort(cpu: Cpu, fault: unknown): void {
+  if (!(fault instanceof BusFault)) throw fault;
+  if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
+  else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
 }

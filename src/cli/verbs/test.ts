@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { Option } from "commander";
 import { type ArmTrouble, dumpBacktrace, type ElfFile } from "../../emulator/index.js";
 import { SpinnError } from "../../errors.js";
@@ -20,6 +20,7 @@ import { backtraceLines, readElf, writeCoreDumps } from "../core-dumps.js";
 import { coreTexts } from "../core-text.js";
 import { readInputFile } from "../file.js";
 import { formatDuration, plural } from "../format.js";
+import { type GdbChoice, gdbOption, serveGdb } from "../gdb.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration } from "../number.js";
 import { parseSelection, type Selection, selectCores } from "../place.js";
@@ -35,6 +36,7 @@ interface Options {
   readonly expectState?: readonly number[];
   readonly elf?: string;
   readonly dump?: string;
+  readonly gdb?: GdbChoice;
 }
 
 const DEFAULT_FOR_MS = 10_000;
@@ -42,6 +44,8 @@ const DEFAULT_FOR_MS = 10_000;
 const LOOK_MS = 5;
 /** Wall time the cores may take before sockets are served again, ms. */
 const BUDGET_MS = 20;
+/** Wall time between two looks at whether a debugger lets the cores go on, ms. */
+const PAUSE_MS = 5;
 const CPU_STATE = 46;
 
 export const verb: Verb = {
@@ -65,12 +69,14 @@ export const verb: Verb = {
         readStates,
       )
       .option("--elf <file>", "the ELF file of the image, from the linker: names and source lines for what follows")
-      .option("--dump <folder>", "write what is left of each core that fails: registers, calls, stack and both memories"),
+      .option("--dump <folder>", "write what is left of each core that fails: registers, calls, stack and both memories")
+      .addOption(gdbOption()),
   examples: [
     "test hello.aplx > hello.txt # run it on core 0,0,1 and keep its text",
     "test hello.aplx --expect-iobuf hello.txt --expect-state EXIT # status 1 when it says something else from then on",
     "test network.aplx --board spin5 --cores 0,0,1-4 1,1,1 --for 2s # two seconds of the cores' time; barriers are let through",
     "test app.aplx --elf app.elf --dump cores # when a core fails: the calls that led there on stderr, registers and memories in cores/",
+    "test app.aplx --elf app.elf --gdb 3333 # stand before the program's first step until a gdb attaches and says continue",
   ],
   statuses: [1, 4, 5],
   async run(job, command) {
@@ -167,9 +173,13 @@ async function runSimulated(
 
   const signal = (which: Signal): Promise<void> => board.sendSignal(which, { appId: DEFAULT_APP_ID, signal: job.signal });
   const begun = arm.now;
-  const end = begun + (options.for ?? DEFAULT_FOR_MS) * clocksPerMs;
+  // Whoever debugs takes the time it takes.
+  const end = begun + (options.for ?? (options.gdb === undefined ? DEFAULT_FOR_MS : Infinity)) * clocksPerMs;
   await signal(Signal.START);
+  await using gdb = await serveGdb(job, arm, options.gdb, options.elf);
+  if (gdb !== undefined) arm.paused = true;
   while (arm.now < end) {
+    while (arm.paused) await delay(PAUSE_MS, undefined, { signal: job.signal });
     const isThere = arm.advance(Math.min(arm.now + LOOK_MS * clocksPerMs, end), BUDGET_MS);
     await turn();
     job.signal.throwIfAborted();
