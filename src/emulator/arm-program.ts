@@ -9,7 +9,8 @@ import { ArmCore, type Engine } from "./arm-core.js";
 import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
 import { Compiler } from "./compiler.js";
 import { type CoreDump, type CoreSnapshot, snapshot } from "./debug/core-dump.js";
-import { interpret } from "./interpreter.js";
+import type { InstructionCounts } from "./debug/instruction-counts.js";
+import { interpret, interpretCounting } from "./interpreter.js";
 import type { SdpLike } from "./mailbox.js";
 import { Pace } from "./pace.js";
 import { describeSilence, describeTrouble } from "./trouble.js";
@@ -55,6 +56,8 @@ export interface ArmProgramOptions {
   readonly engine?: "compiled" | "interpreter";
   /** The machine that the cores join. Default: a new one, shared by all programs of this choice. */
   readonly machine?: ArmMachine;
+  /** Counts what all cores execute: for a profile or coverage. Default: nothing is counted, at no cost. */
+  readonly counts?: InstructionCounts;
   /** Default: `util.debuglog('spinn')`. */
   readonly onTrouble?: (trouble: ArmTrouble) => void;
 }
@@ -78,8 +81,10 @@ export function armProgram(options: ArmProgramOptions = {}): () => ArmProgram {
     log("the emulator failed: %s", error instanceof Error ? error.stack : error),
   );
   const onTrouble = options.onTrouble ?? (({ x, y, p, message }) => log("core %s: %s", formatCore({ x, y, p }), message));
-  const engine = options.engine === "interpreter" ? interpret : new Compiler().run;
-  return () => new ArmProgram(machine, pace, engine, onTrouble);
+  const { counts } = options;
+  const interpreter = counts === undefined ? interpret : interpretCounting;
+  const engine = options.engine === "interpreter" ? interpreter : new Compiler({ counting: counts !== undefined }).run;
+  return () => new ArmProgram(machine, pace, engine, onTrouble, counts);
 }
 
 /** The program of one core. Its life is that of the application: from the start command to the next reset. */
@@ -90,6 +95,7 @@ export class ArmProgram implements ScheduledCore {
   readonly #pace: Pace;
   readonly #engine: Engine;
   readonly #onTrouble: (trouble: ArmTrouble) => void;
+  readonly #counts: InstructionCounts | undefined;
   #context: ArmCoreContext | undefined;
   #core: ArmCore | undefined;
   #chip: ArmChip | undefined;
@@ -100,7 +106,14 @@ export class ArmProgram implements ScheduledCore {
   /** Its state is known to be RTE. */
   #dead = false;
 
-  constructor(machine: ArmMachine, pace: Pace, engine: Engine, onTrouble: (trouble: ArmTrouble) => void) {
+  constructor(
+    machine: ArmMachine,
+    pace: Pace,
+    engine: Engine,
+    onTrouble: (trouble: ArmTrouble) => void,
+    counts: InstructionCounts | undefined,
+  ) {
+    this.#counts = counts;
     this.#machine = machine;
     this.#pace = pace;
     this.#engine = engine;
@@ -134,6 +147,7 @@ export class ArmProgram implements ScheduledCore {
       send: (packet) => machine.send(this, packet),
     });
     core.engine = this.#engine;
+    core.cpu.counts = this.#counts?.words;
     core.cpu.onError = () => {
       if (this.#failures < MAX_FAILURES) this.#failure ??= snapshot(core.cpu, core.cpu.errorAddress);
     };

@@ -1,7 +1,7 @@
 import { executeArm } from "./arm.js";
 import { type BlockEntry, blockSource } from "./block-source.js";
 import { type Cpu, ITCM_SIZE } from "./cpu.js";
-import { abort, stepOnce } from "./interpreter.js";
+import { abort, count, stepOnce } from "./interpreter.js";
 import { decodeArm, decodeThumb, decodeThumbCall, type MicroOp } from "./micro-op.js";
 import { executeThumb } from "./thumb.js";
 
@@ -36,6 +36,12 @@ interface CoreCode {
 export class Compiler {
   readonly #cores = new WeakMap<Cpu, CoreCode>();
   readonly #shared = new Map<string, CompiledBlock>();
+  readonly #counting: boolean;
+
+  /** `counting`: every instruction is counted in {@link Cpu.counts}, which all its cores must have. Without, blocks know nothing of counting. */
+  constructor(options: { readonly counting?: boolean } = {}) {
+    this.#counting = options.counting ?? false;
+  }
 
   /** Blocks compiled so far and still known. */
   get blockCount(): number {
@@ -65,7 +71,7 @@ export class Compiler {
       if (cpu.codeWrites !== code.codeWrites) this.#forget(cpu, code);
       const { pc } = cpu;
       if ((pc & -ITCM_SIZE) !== 0) {
-        stepOnce(cpu);
+        stepOnce(cpu); // counts are kept of ITCM alone
         continue;
       }
       const at = cpu.thumb ? (ITCM_SIZE + pc) >> 1 : pc >> 1;
@@ -78,6 +84,7 @@ export class Compiler {
       if (typeof block === "function") block(cpu);
       else if (block < WORTH_COMPILING) {
         page[at & (PAGE - 1)] = block + 1;
+        if (this.#counting) count(cpu);
         stepOnce(cpu);
       } else page[at & (PAGE - 1)] = this.#compile(cpu);
     }
@@ -99,7 +106,7 @@ export class Compiler {
     let block = this.#shared.get(key);
     if (block === undefined) {
       if (this.#shared.size >= MAX_SHARED) this.#shared.clear();
-      block = compileBlock(entries, cpu.thumb);
+      block = compileBlock(entries, cpu.thumb, this.#counting);
       this.#shared.set(key, block);
     }
     return block;
@@ -135,7 +142,7 @@ function endsBlock(micro: MicroOp): boolean {
 }
 
 /** The function of a block. The source holds nothing but numbers from decoded fields: nothing of the image reaches it as text. */
-export function compileBlock(entries: readonly BlockEntry[], thumb: boolean): CompiledBlock {
-  const make = new Function("arm", "thumb", `return function(cpu){${blockSource(entries, thumb)}}`);
+export function compileBlock(entries: readonly BlockEntry[], thumb: boolean, counting = false): CompiledBlock {
+  const make = new Function("arm", "thumb", `return function(cpu){${blockSource(entries, thumb, counting)}}`);
   return make(executeArm, executeThumb) as CompiledBlock;
 }

@@ -93,6 +93,8 @@ export class Cpu {
   readonly dtcmHalves = new Uint16Array(this.dtcm.buffer);
   /** One byte per ITCM word, not zero when a compiled block came from it. */
   readonly codeWords = new Uint8Array(ITCM_SIZE / 4);
+  /** How often each half word of ITCM was executed; `undefined`: nobody counts. */
+  counts: Float64Array | undefined;
   /** Counts writes into compiled code: a run of compiled code ends when it moves. */
   codeWrites = 0;
 

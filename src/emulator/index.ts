@@ -10,6 +10,7 @@ export { type FrameOrigin, frameText, type StackFrame } from "./debug/backtrace.
 export { type CoreDump, type CoreSnapshot, dumpBacktrace, dumpData, dumpText, type ModeRegisters } from "./debug/core-dump.js";
 export { type CodeKind, ElfFile, type ElfFunction } from "./debug/elf-file.js";
 export { GdbServer, type GdbServerOptions } from "./debug/gdb-server.js";
+export { type FileCoverage, type FunctionProfile, InstructionCounts, type ProgramCoverage } from "./debug/instruction-counts.js";
 export { interpret } from "./interpreter.js";
 export type { SdpLike } from "./mailbox.js";
 export { Pace } from "./pace.js";

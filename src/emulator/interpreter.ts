@@ -1,6 +1,6 @@
 /** The plain engine: one instruction after the other, decoded each time. The reference for the compiled one. */
 import { executeArm } from "./arm.js";
-import { BusFault, type Cpu } from "./cpu.js";
+import { BusFault, type Cpu, ITCM_SIZE } from "./cpu.js";
 import { executeThumb } from "./thumb.js";
 
 /** Runs `cpu` until its clock reaches `untilCycle`, or {@link Cpu.limit} when that is pulled in, or it sleeps. May overshoot by one instruction. */
@@ -60,4 +60,23 @@ export function abort(cpu: Cpu, fault: unknown): void {
   if (!(fault instanceof BusFault)) throw fault;
   if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
   else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
+}
+
+/** As {@link interpret}, and counts every instruction in {@link Cpu.counts}: an engine of its own, so that the other does not look whether to. */
+export function interpretCounting(cpu: Cpu, untilCycle: number): void {
+  cpu.limit = untilCycle;
+  while (cpu.cycles < cpu.limit && !cpu.waiting) {
+    try {
+      if (cpu.attention !== 0) cpu.takeInterrupt();
+      count(cpu);
+      stepOnce(cpu);
+    } catch (fault) {
+      abort(cpu, fault);
+    }
+  }
+}
+
+/** Counts the instruction at the core's pc. */
+export function count(cpu: Cpu): void {
+  if ((cpu.pc & -ITCM_SIZE) === 0) cpu.counts![cpu.pc >> 1]! += 1;
 }

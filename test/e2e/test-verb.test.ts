@@ -70,6 +70,23 @@ it("with the ELF file a crash comes with the calls that led to it, and the whole
   });
 });
 
+it("profile by function and coverage by line, as tables and as data; both need the ELF file", async () => {
+  const words = ["test", FAULTY, "--elf", "fixtures/apps/faulty.elf", "--expect-state", "RTE", "--profile", "--coverage"];
+  const run = await command(words);
+  expect(run).toMatchObject({ status: 0, stdout: "" });
+  expect(run.stderr).toMatch(/instructions +share +calls +address +function\n +\d+ +\d+\.\d % +1 +0x[0-9a-f]{8} +runtime_start\n/);
+  expect(run.stderr).toMatch(/faulty\.c +[\d -]+\n/);
+  expect(jsonOf(await command([...words, "--json"]))).toMatchObject({
+    profile: expect.arrayContaining([expect.objectContaining({ name: "app_main", calls: 1 })]) as unknown,
+    coverage: { files: expect.arrayContaining([expect.objectContaining({ file: "apps/faulty/faulty.c" })]) as unknown },
+  });
+  expect(await command(["test", FAULTY, "--profile"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/--profile needs --elf/) as string,
+  });
+  expect((await command([...words, "--gdb"])).status).toBe(2);
+});
+
 it("an application that never ends runs for the time given, by its own clock", async () => {
   const run = await command(["test", "fixtures/apps/echo.aplx", "--for", "1min", "--expect-state", "EXIT", "--json"]);
   expect(run.status).toBe(1);

@@ -1,6 +1,6 @@
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { Option } from "commander";
-import { type ArmTrouble, dumpBacktrace, type ElfFile } from "../../emulator/index.js";
+import { type ArmTrouble, dumpBacktrace, type ElfFile, InstructionCounts } from "../../emulator/index.js";
 import { SpinnError } from "../../errors.js";
 import {
   type CoreCoordinates,
@@ -24,9 +24,10 @@ import { type GdbChoice, gdbOption, serveGdb } from "../gdb.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration } from "../number.js";
 import { parseSelection, type Selection, selectCores } from "../place.js";
+import { coverageTable, profileTable } from "../profile-table.js";
 import { ExitStatus } from "../status.js";
 import { textDifference } from "../text-difference.js";
-import { asUsage } from "../usage.js";
+import { asUsage, usage } from "../usage.js";
 
 interface Options {
   readonly board: "spin3" | "spin5";
@@ -37,6 +38,8 @@ interface Options {
   readonly elf?: string;
   readonly dump?: string;
   readonly gdb?: GdbChoice;
+  readonly profile?: boolean;
+  readonly coverage?: boolean;
 }
 
 const DEFAULT_FOR_MS = 10_000;
@@ -70,6 +73,8 @@ export const verb: Verb = {
       )
       .option("--elf <file>", "the ELF file of the image, from the linker: names and source lines for what follows")
       .option("--dump <folder>", "write what is left of each core that fails: registers, calls, stack and both memories")
+      .option("--profile", "count instructions by function; needs --elf")
+      .option("--coverage", "say which source lines were never executed; needs --elf")
       .addOption(gdbOption()),
   examples: [
     "test hello.aplx > hello.txt # run it on core 0,0,1 and keep its text",
@@ -77,6 +82,7 @@ export const verb: Verb = {
     "test network.aplx --board spin5 --cores 0,0,1-4 1,1,1 --for 2s # two seconds of the cores' time; barriers are let through",
     "test app.aplx --elf app.elf --dump cores # when a core fails: the calls that led there on stderr, registers and memories in cores/",
     "test app.aplx --elf app.elf --gdb 3333 # stand before the program's first step until a gdb attaches and says continue",
+    "test app.aplx --elf app.elf --profile --coverage # where the instructions went, and which lines were never executed",
   ],
   statuses: [1, 4, 5],
   async run(job, command) {
@@ -87,7 +93,8 @@ export const verb: Verb = {
     readAplx(image);
     const expected = options.expectIobuf === undefined ? undefined : await readInputFile(options.expectIobuf, "expected text");
     const elf = options.elf === undefined ? undefined : await readElf(options.elf);
-    const result = await runSimulated(job, image, selection, options, elf);
+    const counts = countsFor(options);
+    const result = await runSimulated(job, image, selection, options, elf, counts);
     const dumps = result.troubles.flatMap(({ dump }) => dump ?? []);
     if (options.dump !== undefined) {
       const files = await writeCoreDumps(options.dump, dumps, elf);
@@ -108,11 +115,15 @@ export const verb: Verb = {
         ...trouble,
         ...(dump === undefined ? {} : { backtrace: dumpBacktrace(dump, elf) }),
       })),
+      ...(options.profile ? { profile: counts!.profile(elf!) } : {}),
+      ...(options.coverage ? { coverage: counts!.coverage(elf!) } : {}),
     };
     job.result(data, () => {
       if (expected === undefined) return coreTexts(result.texts);
       return difference.map((line) => `${line}\n`).join("");
     });
+    if (!job.isJson && options.profile) job.say(profileTable(counts!.profile(elf!)).trimEnd());
+    if (!job.isJson && options.coverage) job.say(coverageTable(counts!.coverage(elf!)).trimEnd());
     for (const core of wrong) job.terminal.complain(wrongState(core, options.expectState));
     if (difference.length > 0) job.terminal.complain(`the text is not that of ${options.expectIobuf}`);
     const verdict = asExpected && (expected !== undefined || options.expectState !== undefined) ? ", as expected" : "";
@@ -142,6 +153,7 @@ async function runSimulated(
   selection: Selection,
   options: Options,
   elf: ElfFile | undefined,
+  counts: InstructionCounts | undefined,
 ): Promise<RunResult> {
   const [{ ArmMachine, armProgram }, { SimulatedMachine }] = await Promise.all([
     import("../../emulator/index.js"),
@@ -154,7 +166,7 @@ async function runSimulated(
     const calls = elf === undefined || trouble.dump === undefined ? [] : backtraceLines(trouble.dump, elf);
     job.terminal.complain([`core ${formatCore(trouble)}: ${trouble.message}`, ...calls].join("\n"));
   };
-  const programs = armProgram({ machine: arm, speed: 0, onTrouble });
+  const programs = armProgram({ machine: arm, speed: 0, onTrouble, ...(counts === undefined ? {} : { counts }) });
   await using machine = await SimulatedMachine.start({ board: options.board, port: 0, timeScale: 0, programs, signal: job.signal });
   await using board = await Transceiver.connect({ ...machine.boards[0]!.address, signal: job.signal });
   const cores = selectCores(selection, (await board.discover(job.calls)).machine);
@@ -193,6 +205,14 @@ async function runSimulated(
   }
   const ends = cores.map((core) => ({ ...core, state: stateOf(machine, core) }));
   return { cores: ends, texts: await board.readIobufs(cores, job.calls), ranMs: (arm.now - begun) / clocksPerMs, troubles };
+}
+
+/** Nothing is counted unless it is asked for. Throws `ERR_SPINN_ARGUMENT` where the names for it are missing. */
+function countsFor({ profile, coverage, elf, gdb }: Options): InstructionCounts | undefined {
+  if (!profile && !coverage) return undefined;
+  if (elf === undefined) throw usage(`--${profile ? "profile" : "coverage"} needs --elf`, "name the ELF file the image was made from");
+  if (gdb !== undefined) throw usage("--gdb does not go with --profile and --coverage", "what a debugger steps through is not counted");
+  return new InstructionCounts();
 }
 
 /** Looked up in the chip's memory: a core that is not there would have been refused before. */
