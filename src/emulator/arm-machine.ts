@@ -48,6 +48,8 @@ export class ArmMachine {
   readonly clockMhz: number;
   /** In order; bounded by the cores of the machine. */
   readonly #cores: ScheduledCore[] = [];
+  /** When each of them next has something to do, in the same order; the cores keep it up to date. */
+  #due = new Float64Array();
   /** Chips with cores in the schedule. */
   readonly #chips = new Set<SliceChip>();
   readonly #known = new WeakMap<ChipMemoryPort, ArmChip>();
@@ -91,6 +93,7 @@ export class ArmMachine {
     const index = at < 0 ? this.#cores.length : at;
     this.#cores.splice(index, 0, scheduled);
     if (index < this.#turn) this.#turn += 1;
+    this.#keepDues();
     this.#chips.add(scheduled.chip);
     this.onAdd?.(scheduled);
   }
@@ -100,6 +103,8 @@ export class ArmMachine {
     if (at < 0) return;
     this.#cores.splice(at, 1);
     if (at < this.#turn) this.#turn -= 1;
+    scheduled.core.keepDue(new Float64Array(1), 0);
+    this.#keepDues();
     if (!this.#cores.some(({ chip }) => chip === scheduled.chip)) this.#chips.delete(scheduled.chip);
   }
 
@@ -120,14 +125,15 @@ export class ArmMachine {
 
   /** Will any core do anything if nobody asks it to? */
   get isBusy(): boolean {
-    return this.#cores.some(({ core }) => core.nextEvent < Infinity);
+    return this.#due.some((due) => due < Infinity);
   }
 
   /** Clock of the next thing to happen; Infinity when everybody sleeps for good. */
   get nextEvent(): number {
     const { nowMs } = this;
     let due = Infinity;
-    for (const { core } of this.#cores) if (core.nextEvent < due) due = core.nextEvent;
+    const dues = this.#due;
+    for (let index = 0; index < dues.length; index++) if (dues[index]! < due) due = dues[index]!;
     for (const chip of this.#chips) {
       if (chip.needsSettling(nowMs)) return this.now;
       due = Math.min(due, this.now + (chip.nextPingMs - nowMs) * 1000 * this.clockMhz);
@@ -156,8 +162,8 @@ export class ArmMachine {
     const from = this.now;
     const to = from + SLICE_CLOCKS;
     for (; this.#turn < this.#cores.length; this.#turn++) {
+      if (this.#due[this.#turn]! >= to) continue;
       const scheduled = this.#cores[this.#turn]!;
-      if (scheduled.core.nextEvent >= to) continue;
       scheduled.core.run(from, to);
       scheduled.afterSlice();
       if (scheduled.core.halted) return;
@@ -168,6 +174,11 @@ export class ArmMachine {
     for (const { from: sender, packet } of this.#packets) sender.route(packet);
     this.#packets.length = 0;
     for (const chip of this.#chips) if (chip.needsSettling(this.nowMs)) chip.settle(this.nowMs);
+  }
+
+  #keepDues(): void {
+    this.#due = new Float64Array(this.#cores.length);
+    for (const [index, { core }] of this.#cores.entries()) core.keepDue(this.#due, index);
   }
 
   #isLocked(): boolean {

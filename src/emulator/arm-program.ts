@@ -63,6 +63,8 @@ export interface ArmProgramOptions {
 }
 
 const log = debuglog("spinn");
+const CPU_STATE = VCPU.field("cpu_state").offset;
+const RT_CODE = VCPU.field("rt_code").offset;
 /** Failures of one core that are told: one that cannot even reach its error handler fails for ever. */
 const MAX_FAILURES = 4;
 /** Longest text kept of a core that failed, bytes. */
@@ -205,12 +207,12 @@ export class ArmProgram implements ScheduledCore {
 
   /** A program that gives up by itself, as `rt_error` and `abort` do, meets no exception: it sets its state and sleeps. */
   #lookDead(): void {
-    const block = vcpuAddress(this.#context!.p);
-    const { chip } = this.#context!.memory;
-    if (chip.readByte(block + VCPU.field("cpu_state").offset) !== CoreState.RTE) return;
+    const { memory, p } = this.#context!;
+    const block = vcpuAddress(p);
+    if (memory.chip.readByte(block + CPU_STATE) !== CoreState.RTE) return;
     this.#dead = true;
     if (this.#failures > 0) return;
-    const { name, meaning } = runTimeError(chip.readByte(block + VCPU.field("rt_code").offset));
+    const { name, meaning } = runTimeError(memory.chip.readByte(block + RT_CODE));
     this.#report(`the program gave up with run-time error ${name}: ${meaning}`, snapshot(this.core.cpu));
   }
 

@@ -188,7 +188,7 @@ ${body}
       // Adding the complement is how the processor subtracts: one rule for all flags.
       text += `a=${left};m=${right};s=${carry};x=(a+m+s)|0;`;
       if ((wanted & V) !== 0) text += "v=(a^x)&(m^x);";
-      if ((wanted & C) !== 0) text += "c=(a>>>0)+(m>>>0)+s>4294967295?1:0;";
+      if ((wanted & C) !== 0) text += "c=((a&m)|((a|m)&~x))>>>31;";
       text += resultFlags(wanted);
     }
     const compares = operation >= 8 && operation <= 11;

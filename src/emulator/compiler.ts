@@ -24,6 +24,7 @@ const PAGES = (2 * ITCM_SIZE) / 2 / PAGE;
  * of a thousand cores use little of their memory.
  */
 interface CoreCode {
+  readonly owner: Compiler;
   readonly pages: ((CompiledBlock | number)[] | undefined)[];
   codeWrites: number;
 }
@@ -34,7 +35,6 @@ interface CoreCode {
  * after stores that leave the core's own memory, so they land a few instructions later than in the interpreter.
  */
 export class Compiler {
-  readonly #cores = new WeakMap<Cpu, CoreCode>();
   readonly #shared = new Map<string, CompiledBlock>();
   readonly #counting: boolean;
 
@@ -51,10 +51,10 @@ export class Compiler {
   /** The engine: runs `cpu` until its clock reaches `untilCycle`, {@link Cpu.limit} is pulled in, or it sleeps. */
   readonly run = (cpu: Cpu, untilCycle: number): void => {
     cpu.limit = untilCycle;
-    let code = this.#cores.get(cpu);
-    if (code === undefined) {
-      code = { pages: new Array(PAGES).fill(undefined), codeWrites: cpu.codeWrites };
-      this.#cores.set(cpu, code);
+    let code = cpu.engineState as CoreCode | undefined;
+    if (code?.owner !== this) {
+      code = { owner: this, pages: new Array(PAGES).fill(undefined), codeWrites: cpu.codeWrites };
+      cpu.engineState = code;
     }
     while (cpu.cycles < cpu.limit && !cpu.waiting) {
       try {

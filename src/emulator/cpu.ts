@@ -93,6 +93,8 @@ export class Cpu {
   readonly dtcmHalves = new Uint16Array(this.dtcm.buffer);
   /** One byte per ITCM word, not zero when a compiled block came from it. */
   readonly codeWords = new Uint8Array(ITCM_SIZE / 4);
+  /** What the engine that runs it keeps of its code; nobody else's business. */
+  engineState: object | undefined;
   /** How often each half word of ITCM was executed; `undefined`: nobody counts. */
   counts: Float64Array | undefined;
   /** Counts writes into compiled code: a run of compiled code ends when it moves. */
@@ -269,8 +271,7 @@ export class Cpu {
     this.r[14] = link;
     this.thumb = false;
     this.mask(true, this.fiqMasked || mode === Mode.FIQ);
-    this.pc = ((this.control & (1 << 13)) !== 0 ? 0xffff_0000 : 0) + vector;
-    this.pc |= 0;
+    this.pc = ((this.control & (1 << 13)) !== 0 ? -0x1_0000 : 0) + vector;
     this.cycles += 2;
   }
 

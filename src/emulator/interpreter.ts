@@ -17,23 +17,28 @@ export function interpret(cpu: Cpu, untilCycle: number): void {
 
 /** Executes until the limit; sleep sets the limit to 0. Throws at the first access nobody answers. */
 function step(cpu: Cpu): void {
-  const { r } = cpu;
-  while (cpu.cycles < cpu.limit) {
-    if (cpu.attention !== 0) cpu.takeInterrupt();
-    const { pc } = cpu;
-    cpu.cycles++;
-    cpu.instructions++;
-    if (cpu.thumb) {
-      const op = cpu.fetch16(pc);
-      cpu.pc = (pc + 2) | 0;
-      r[15] = pc + 4;
-      executeThumb(cpu, op);
-    } else {
-      const op = cpu.fetch32(pc);
-      cpu.pc = (pc + 4) | 0;
-      r[15] = pc + 8;
-      executeArm(cpu, op);
+  const { r, itcm, itcmHalves } = cpu;
+  let executed = 0;
+  try {
+    while (cpu.cycles < cpu.limit) {
+      if (cpu.attention !== 0) cpu.takeInterrupt();
+      const { pc } = cpu;
+      cpu.cycles++;
+      executed++;
+      if (cpu.thumb) {
+        const op = (pc & -ITCM_SIZE) === 0 ? itcmHalves[pc >> 1]! : cpu.fetch16(pc);
+        cpu.pc = (pc + 2) | 0;
+        r[15] = (pc + 4) | 0;
+        executeThumb(cpu, op);
+      } else {
+        const op = (pc & -ITCM_SIZE) === 0 ? itcm[pc >> 2]! : cpu.fetch32(pc);
+        cpu.pc = (pc + 4) | 0;
+        r[15] = (pc + 8) | 0;
+        executeArm(cpu, op);
+      }
     }
+  } finally {
+    cpu.instructions += executed;
   }
 }
 

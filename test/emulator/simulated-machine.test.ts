@@ -134,7 +134,9 @@ describe("applications of a simulated machine on emulated cores", () => {
     await until(async () => (await state(5)) === CoreState.RTE);
     const vcpu = await client.read(vcpuAddress(5), 128);
     expect(vcpu[44]).toBe(5);
-    expect(troubles).toEqual([{ x: 0, y: 0, p: 5, message: expect.stringMatching(/boot ROM/) }]);
+    expect(troubles).toMatchObject([
+      { x: 0, y: 0, p: 5, message: expect.stringMatching(/boot ROM/) as string, dump: { p: 5, state: CoreState.RTE } },
+    ]);
     await load("hello", 1 << 7);
     await until(async () => (await state(7)) === CoreState.EXIT);
   });
