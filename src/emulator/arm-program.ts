@@ -7,6 +7,7 @@ import { CoreState, formatCore, runTimeError, VCPU, VCPU_SIZE, vcpuAddress } fro
 import type { ArmChip, ChipMemoryPort } from "./arm-chip.js";
 import { ArmCore, type Engine } from "./arm-core.js";
 import { ArmMachine, type ScheduledCore } from "./arm-machine.js";
+import type { Packet } from "./comms.js";
 import { Compiler } from "./compiler.js";
 import { type CoreDump, type CoreSnapshot, snapshot } from "./debug/core-dump.js";
 import type { InstructionCounts } from "./debug/instruction-counts.js";
@@ -45,6 +46,23 @@ export interface ArmTrouble {
   readonly dump?: CoreDump | undefined;
 }
 
+/** A packet that a core sent, or that reached it. */
+export interface PacketEvent {
+  /** Microseconds since boot by the cores' clock. */
+  readonly timeUs: number;
+  readonly event: "sent" | "received";
+  readonly x: number;
+  readonly y: number;
+  /** Virtual core. */
+  readonly p: number;
+  readonly type: (typeof PACKET_TYPES)[number];
+  readonly key: number;
+  readonly payload: number | undefined;
+}
+
+/** By bits 7:6 of a packet's control byte. */
+const PACKET_TYPES = ["multicast", "p2p", "neighbour", "fixed-route"] as const;
+
 export interface ArmProgramOptions {
   /**
    * Clocks of the cores per clock of a real core: 1 real time, 2 twice as fast, Infinity as fast as the host can, 0 not
@@ -58,6 +76,8 @@ export interface ArmProgramOptions {
   readonly machine?: ArmMachine;
   /** Counts what all cores execute: for a profile or coverage. Default: nothing is counted, at no cost. */
   readonly counts?: InstructionCounts;
+  /** Is told of every packet the cores send and receive. Called while they run: keep it short. Default: nobody is. */
+  readonly onPacket?: (event: PacketEvent) => void;
   /** Default: `util.debuglog('spinn')`. */
   readonly onTrouble?: (trouble: ArmTrouble) => void;
 }
@@ -86,7 +106,7 @@ export function armProgram(options: ArmProgramOptions = {}): () => ArmProgram {
   const { counts } = options;
   const interpreter = counts === undefined ? interpret : interpretCounting;
   const engine = options.engine === "interpreter" ? interpreter : new Compiler({ counting: counts !== undefined }).run;
-  return () => new ArmProgram(machine, pace, engine, onTrouble, counts);
+  return () => new ArmProgram(machine, pace, engine, onTrouble, counts, options.onPacket);
 }
 
 /** The program of one core. Its life is that of the application: from the start command to the next reset. */
@@ -98,6 +118,7 @@ export class ArmProgram implements ScheduledCore {
   readonly #engine: Engine;
   readonly #onTrouble: (trouble: ArmTrouble) => void;
   readonly #counts: InstructionCounts | undefined;
+  readonly #onPacket: ((event: PacketEvent) => void) | undefined;
   #context: ArmCoreContext | undefined;
   #core: ArmCore | undefined;
   #chip: ArmChip | undefined;
@@ -114,7 +135,9 @@ export class ArmProgram implements ScheduledCore {
     engine: Engine,
     onTrouble: (trouble: ArmTrouble) => void,
     counts: InstructionCounts | undefined,
+    onPacket: ((event: PacketEvent) => void) | undefined,
   ) {
+    this.#onPacket = onPacket;
     this.#counts = counts;
     this.#machine = machine;
     this.#pace = pace;
@@ -146,7 +169,10 @@ export class ArmProgram implements ScheduledCore {
     const core = new ArmCore({
       memory: context.memory.chip,
       physicalCore: context.physical,
-      send: (packet) => machine.send(this, packet),
+      send: (packet) => {
+        if (this.#onPacket !== undefined) this.#tell("sent", packet, core.now);
+        machine.send(this, packet);
+      },
     });
     core.engine = this.#engine;
     core.cpu.counts = this.#counts?.words;
@@ -180,7 +206,18 @@ export class ArmProgram implements ScheduledCore {
 
   onMulticast(key: number, payload: number | undefined): void {
     this.#pace.nudge();
-    this.core.deliver({ control: payload === undefined ? 0 : 2, key, payload }, 7);
+    this.#deliver({ control: payload === undefined ? 0 : 2, key, payload });
+  }
+
+  #deliver(packet: Packet): void {
+    if (this.#onPacket !== undefined) this.#tell("received", packet, this.#machine.now);
+    this.core.deliver(packet, 7);
+  }
+
+  #tell(event: PacketEvent["event"], { control, key, payload }: Packet, clock: number): void {
+    const { x, y, p } = this.#context!;
+    const timeUs = 1000 * this.#machine.nowMs + (clock - this.#machine.now) / this.#machine.clockMhz;
+    this.#onPacket!({ timeUs, event, x, y, p, type: PACKET_TYPES[(control >> 6) & 3]!, key, payload });
   }
 
   stop(): void {
@@ -188,7 +225,7 @@ export class ArmProgram implements ScheduledCore {
     this.#chip?.remove(this.#context!.p);
   }
 
-  route(packet: { readonly control: number; readonly key: number; readonly payload: number | undefined }): void {
+  route(packet: Packet): void {
     // P2P, nearest-neighbour and fixed-route packets are the monitor's; applications send multicast ones.
     if (packet.control >> 6 === 0) this.#context!.sendMulticast(packet.key, packet.payload);
   }

@@ -2,7 +2,7 @@
 export { ArmChip, type ChipMember, type ChipMemoryPort } from "./arm-chip.js";
 export { ArmCore, type ArmCoreOptions, type Engine, type SharedMemory } from "./arm-core.js";
 export { ArmMachine, type ScheduledCore, SLICE_CLOCKS, type SliceChip } from "./arm-machine.js";
-export { type ArmCoreContext, ArmProgram, type ArmProgramOptions, type ArmTrouble, armProgram } from "./arm-program.js";
+export { type ArmCoreContext, ArmProgram, type ArmProgramOptions, type ArmTrouble, armProgram, type PacketEvent } from "./arm-program.js";
 export type { Packet } from "./comms.js";
 export { type CompiledBlock, Compiler, compileBlock, readBlock } from "./compiler.js";
 export { type Bus, BusFault, Cpu, DTCM_BASE, DTCM_SIZE, ITCM_SIZE, Mode, Vector } from "./cpu.js";

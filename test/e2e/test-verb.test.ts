@@ -87,6 +87,24 @@ it("profile by function and coverage by line, as tables and as data; both need t
   expect((await command([...words, "--gdb"])).status).toBe(2);
 });
 
+it("packets of the cores, a line each, in order", async () => {
+  await using folder = await temporaryFolder();
+  const run = await command(["test", "fixtures/apps/devices.aplx", "--cores", "0,0,4", "--trace", folder.file("trace.ndjson")]);
+  expect(run.status).toBe(0);
+  const lines = (await readFile(folder.file("trace.ndjson"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { time: number });
+  const core = { x: 0, y: 0, p: 4, type: "multicast", key: "0x00c0de04", payload: "0x12345678" };
+  expect(lines).toMatchObject([
+    { event: "sent", ...core },
+    { event: "received", ...core },
+  ]);
+  expect(lines[1]!.time - lines[0]!.time).toBeLessThan(20);
+  const nowhere = await command(["test", FAULTY, "--trace", "no/such/folder/trace"]);
+  expect(nowhere).toMatchObject({ status: 2, stderr: expect.stringMatching(/trace .* cannot be written/) as string });
+});
+
 it("an application that never ends runs for the time given, by its own clock", async () => {
   const run = await command(["test", "fixtures/apps/echo.aplx", "--for", "1min", "--expect-state", "EXIT", "--json"]);
   expect(run.status).toBe(1);

@@ -23,6 +23,7 @@ import { formatDuration, plural } from "../format.js";
 import { type GdbChoice, gdbOption, serveGdb } from "../gdb.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration } from "../number.js";
+import { PacketTrace } from "../packet-trace.js";
 import { parseSelection, type Selection, selectCores } from "../place.js";
 import { coverageTable, profileTable } from "../profile-table.js";
 import { ExitStatus } from "../status.js";
@@ -40,6 +41,7 @@ interface Options {
   readonly gdb?: GdbChoice;
   readonly profile?: boolean;
   readonly coverage?: boolean;
+  readonly trace?: string;
 }
 
 const DEFAULT_FOR_MS = 10_000;
@@ -75,6 +77,7 @@ export const verb: Verb = {
       .option("--dump <folder>", "write what is left of each core that fails: registers, calls, stack and both memories")
       .option("--profile", "count instructions by function; needs --elf")
       .option("--coverage", "say which source lines were never executed; needs --elf")
+      .option("--trace <file>", "write every packet that cores send and receive, a JSON object per line")
       .addOption(gdbOption()),
   examples: [
     "test hello.aplx > hello.txt # run it on core 0,0,1 and keep its text",
@@ -166,7 +169,9 @@ async function runSimulated(
     const calls = elf === undefined || trouble.dump === undefined ? [] : backtraceLines(trouble.dump, elf);
     job.terminal.complain([`core ${formatCore(trouble)}: ${trouble.message}`, ...calls].join("\n"));
   };
-  const programs = armProgram({ machine: arm, speed: 0, onTrouble, ...(counts === undefined ? {} : { counts }) });
+  using trace = options.trace === undefined ? undefined : new PacketTrace(options.trace);
+  const tracing = trace === undefined ? {} : { onPacket: trace.write };
+  const programs = armProgram({ ...tracing, machine: arm, speed: 0, onTrouble, ...(counts === undefined ? {} : { counts }) });
   await using machine = await SimulatedMachine.start({ board: options.board, port: 0, timeScale: 0, programs, signal: job.signal });
   await using board = await Transceiver.connect({ ...machine.boards[0]!.address, signal: job.signal });
   const cores = selectCores(selection, (await board.discover(job.calls)).machine);
