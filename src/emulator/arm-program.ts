@@ -33,6 +33,7 @@ export interface ArmCoreContext {
   nowMs(): number;
   sendSdp(message: SdpLike): void;
   sendMulticast(key: number, payload?: number): void;
+  sendFixedRoute(key: number, payload?: number): void;
 }
 
 /** Something an application author wants to know: a core that met an exception, an image that is none, messages that were lost. */
@@ -60,7 +61,10 @@ export interface PacketEvent {
   readonly payload: number | undefined;
 }
 
-/** By bits 7:6 of a packet's control byte. */
+/** Bits 7:6 of a packet's control byte. */
+const MULTICAST = 0;
+const FIXED_ROUTE = 3;
+/** Names by these bits. */
 const PACKET_TYPES = ["multicast", "p2p", "neighbour", "fixed-route"] as const;
 
 export interface ArmProgramOptions {
@@ -209,6 +213,11 @@ export class ArmProgram implements ScheduledCore {
     this.#deliver({ control: payload === undefined ? 0 : 2, key, payload });
   }
 
+  onFixedRoute(key: number, payload: number | undefined): void {
+    this.#pace.nudge();
+    this.#deliver({ control: (FIXED_ROUTE << 6) | (payload === undefined ? 0 : 2), key, payload });
+  }
+
   #deliver(packet: Packet): void {
     if (this.#onPacket !== undefined) this.#tell("received", packet, this.#machine.now);
     this.core.deliver(packet, 7);
@@ -226,8 +235,10 @@ export class ArmProgram implements ScheduledCore {
   }
 
   route(packet: Packet): void {
-    // P2P, nearest-neighbour and fixed-route packets are the monitor's; applications send multicast ones.
-    if (packet.control >> 6 === 0) this.#context!.sendMulticast(packet.key, packet.payload);
+    const type = packet.control >> 6;
+    if (type === MULTICAST) this.#context!.sendMulticast(packet.key, packet.payload);
+    else if (type === FIXED_ROUTE) this.#context!.sendFixedRoute(packet.key, packet.payload);
+    // P2P and nearest-neighbour packets are for monitors: the played one has no use for those of an application.
   }
 
   afterSlice(): void {
