@@ -33,6 +33,8 @@ const MAY = {
   "services/inspect": ["errors", "services/rpc*", "services/publish*"],
   "services/cluster": ["errors"],
   "services/allocation": ["errors"],
+  page: ["errors", "machine"],
+  web: ["errors", "machine*", "controller*", "services/inspect*", "services/publish*"],
   index: ["errors", "machine*", "transceiver*"],
   cli: [
     "errors",
@@ -45,6 +47,7 @@ const MAY = {
     "simulator*",
     "emulator*",
     "controller*",
+    "web*",
   ].concat(["stream", "rpc", "publish", "inspect", "cluster", "allocation"].map((name) => `services/${name}*`)),
 };
 // Node modules with a price: only these rooms may use them. Rooms that must stay browser-safe get no node: module at all.
@@ -53,7 +56,7 @@ const NODE_ONLY = {
   "node:vm": [],
   "node:worker_threads": ["services/rpc", "services/allocation", "connections"],
 };
-const BROWSER_SAFE = ["errors", "wire", "machine", "commands"];
+const BROWSER_SAFE = ["errors", "wire", "machine", "commands", "page"];
 
 const roomOf = (file) => {
   const parts = file.split("/");
@@ -86,7 +89,7 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
       continue;
     }
     if (!target.startsWith(".")) {
-      if (["wire", "machine", "commands", "errors", "simulator", "emulator"].includes(room))
+      if (["wire", "machine", "commands", "errors", "page", "simulator", "emulator"].includes(room))
         breaks.push(`${file}: ${room} takes no package, but imports ${target}`);
       continue;
     }

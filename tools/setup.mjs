@@ -2,7 +2,7 @@
 //   node tools/setup.mjs [--build] [--quiet]        --build: build even if nothing seems to have changed
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -31,8 +31,14 @@ const sources = fingerprint();
 if (process.argv.includes("--build") || stamp("sources") !== sources || !existsSync(join(root, "dist", "index.js"))) {
   say("building");
   rmSync(join(root, "dist"), { recursive: true, force: true });
-  rmSync(join(cache, "tsconfig.tsbuildinfo"), { force: true });
-  run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.json"]);
+  for (const name of ["tsconfig", "page"]) rmSync(join(cache, `${name}.tsbuildinfo`), { force: true });
+  // The page is for browsers: other globals than Node's, so a compilation of its own.
+  for (const project of ["tsconfig.json", join("src", "page", "tsconfig.json")]) {
+    run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", project]);
+  }
+  for (const name of readdirSync(join(root, "src", "page"))) {
+    if (/\.(html|css|svg)$/.test(name)) copyFileSync(join(root, "src", "page", name), join(root, "dist", "page", name));
+  }
   writeFileSync(join(cache, "sources"), sources);
 }
 

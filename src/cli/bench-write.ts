@@ -14,15 +14,21 @@ export interface WriteResult {
 }
 
 /** Writes into a block of its own, reads it back, compares, and frees it. Throws `ERR_SPINN_VERIFY` when a byte differs. */
-export async function measureWrite(job: Job, board: Transceiver, chip: ChipCoordinates, bytes: number): Promise<WriteResult> {
-  const address = await board.allocate(chip, bytes, { appId: APP_ID, tag: 1, signal: job.signal });
+export async function measureWrite(
+  job: Job,
+  calls: Job["calls"],
+  board: Transceiver,
+  chip: ChipCoordinates,
+  bytes: number,
+): Promise<WriteResult> {
+  const address = await board.allocate(chip, bytes, { appId: APP_ID, tag: 1, signal: calls.signal });
   job.leftBehind = `a block of ${formatBytes(bytes)} of app ${APP_ID} on chip ${chip.x},${chip.y}: spinn stop --app-id ${APP_ID} frees it`;
   try {
     const data = pattern(bytes);
     const startedAt = performance.now();
-    await board.writeMemory(chip, address, data, job.calls);
+    await board.writeMemory(chip, address, data, calls);
     const seconds = (performance.now() - startedAt) / 1000;
-    const back = await board.readMemory(chip, address, bytes, job.calls);
+    const back = await board.readMemory(chip, address, bytes, calls);
     if (!data.every((byte, i) => byte === back[i])) {
       throw new SpinnError("ERR_SPINN_VERIFY", "what was read back is not what was written", {
         hint: "the way to this board changes data: do not trust it",

@@ -1,10 +1,14 @@
 import {
+  CHIP_KINDS,
   type ChipCoordinates,
-  CoreState,
+  type ChipKind,
   chipKey,
   coreStateName,
   formatChip,
+  hexagonCentre,
+  hexagonCorners,
   isCrashed,
+  kindOfCores,
   LINKS,
   linkName,
   type Machine,
@@ -14,27 +18,13 @@ import type { Meaning } from "./terminal.js";
 
 /** What is shown of a chip. */
 export interface ChipView {
-  readonly kind: "dead" | "free" | "running" | "waiting" | "finished" | "crashed";
+  readonly kind: ChipKind;
   /** Cores that make it what it is: free ones of a free chip, crashed ones of a crashed chip ... */
   readonly cores: number;
   readonly isEthernet: boolean;
 }
 
-const KIND_OF_STATE = new Map<number, ChipView["kind"]>([
-  [CoreState.RTE, "crashed"],
-  [CoreState.WDOG, "crashed"],
-  [CoreState.RUN, "running"],
-  [CoreState.SARK, "running"],
-  [CoreState.INIT, "waiting"],
-  [CoreState.WAIT, "waiting"],
-  [CoreState.SYNC0, "waiting"],
-  [CoreState.SYNC1, "waiting"],
-  [CoreState.PAUSE, "waiting"],
-  [CoreState.EXIT, "finished"],
-]);
-/** What a chip is taken for when its cores differ: the first of these that occurs. */
-const RANK: readonly ChipView["kind"][] = ["crashed", "running", "waiting", "finished", "free"];
-const LETTER: Readonly<Record<ChipView["kind"], string>> = {
+const LETTER: Readonly<Record<ChipKind, string>> = {
   dead: "x",
   free: " ",
   running: "r",
@@ -42,7 +32,7 @@ const LETTER: Readonly<Record<ChipView["kind"], string>> = {
   finished: "e",
   crashed: "!",
 };
-const MEANING: Readonly<Record<ChipView["kind"], Meaning | undefined>> = {
+const MEANING: Readonly<Record<ChipKind, Meaning | undefined>> = {
   dead: "faint",
   free: undefined,
   running: "good",
@@ -50,7 +40,7 @@ const MEANING: Readonly<Record<ChipView["kind"], Meaning | undefined>> = {
   finished: "good",
   crashed: "bad",
 };
-const FILL: Readonly<Record<ChipView["kind"], string>> = {
+const FILL: Readonly<Record<ChipKind, string>> = {
   dead: "#3a3a3a",
   free: "#dfe8f2",
   running: "#7cc47c",
@@ -64,9 +54,7 @@ export function viewOf(machine: Machine, { x, y }: ChipCoordinates): ChipView {
   const chip = machine.chips.get(chipKey(x, y));
   const isEthernet = machine.geometry.isEthernet(x, y);
   if (chip === undefined) return { kind: "dead", cores: 0, isEthernet };
-  const kinds = chip.coreStates.slice(1, chip.coreCount).map((state) => KIND_OF_STATE.get(state) ?? "free");
-  const kind = RANK.find((candidate) => kinds.includes(candidate)) ?? "free";
-  return { kind, cores: kinds.filter((candidate) => candidate === kind).length, isEthernet };
+  return { ...kindOfCores(chip.coreStates, chip.coreCount), isEthernet };
 }
 
 type Paint = (meaning: Meaning, text: string) => string;
@@ -105,12 +93,12 @@ export function hexagonText(machine: Machine, columns: number, paint: Paint): st
 
 /** What the signs of {@link hexagonText} mean, and the links that do not work. */
 export function legend(machine: Machine, paint: Paint): string {
-  const kinds = new Map<ChipView["kind"], number>();
+  const kinds = new Map<ChipKind, number>();
   for (const chip of machine.geometry.chips()) {
     const { kind } = viewOf(machine, chip);
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
-  const words: Readonly<Record<ChipView["kind"], string>> = {
+  const words: Readonly<Record<ChipKind, string>> = {
     free: "17    so many cores are free",
     running: "r16   16 cores run",
     waiting: "w16   16 cores wait or pause",
@@ -118,7 +106,7 @@ export function legend(machine: Machine, paint: Paint): string {
     crashed: "!2    2 cores have crashed",
     dead: "x     no chip answers there",
   };
-  const shown = (Object.keys(words) as ChipView["kind"][]).filter((kind) => kinds.has(kind) || kind === "free");
+  const shown = (Object.keys(words) as ChipKind[]).filter((kind) => kinds.has(kind) || kind === "free");
   const lines = shown.map(
     (kind) =>
       `  ${colour({ kind, cores: 0, isEthernet: false }, words[kind], paint)}${kinds.has(kind) ? `: ${plural(kinds.get(kind)!, "chip")}` : ""}`,
@@ -148,8 +136,10 @@ const SIZE = 52;
  */
 export function hexagonSvg(machine: Machine, title: string, notes: ReadonlyMap<number, string> = new Map()): string {
   const chips = [...machine.geometry.chips()];
-  const height = (SIZE * Math.sqrt(3)) / 2;
-  const point = ({ x, y }: ChipCoordinates): readonly [number, number] => [SIZE * (x - y / 2), -height * y];
+  const point = (chip: ChipCoordinates): readonly [number, number] => {
+    const { x, y } = hexagonCentre(chip);
+    return [SIZE * x, SIZE * y];
+  };
   const xs = chips.map((chip) => point(chip)[0]);
   const ys = chips.map((chip) => point(chip)[1]);
   const [left, top] = [Math.min(...xs) - SIZE, Math.min(...ys) - SIZE];
@@ -174,11 +164,7 @@ ${svgLegend(left + 14, top + high - 16)}
 }
 
 function hexagon(chip: ChipCoordinates, view: ChipView, cx: number, cy: number, machine: Machine, note: string | undefined): string {
-  const radius = 0.5 * SIZE;
-  const corners = Array.from({ length: 6 }, (_, i) => {
-    const angle = (Math.PI / 3) * i + Math.PI / 6;
-    return `${(cx + radius * Math.cos(angle)).toFixed(1)},${(cy + radius * Math.sin(angle)).toFixed(1)}`;
-  });
+  const corners = hexagonCorners(0.87).map((corner) => `${(cx + SIZE * corner.x).toFixed(1)},${(cy + SIZE * corner.y).toFixed(1)}`);
   const edge = view.isEthernet ? 'stroke="#1b4f8a" stroke-width="3"' : 'stroke="#7a8794" stroke-width="1"';
   const ink = view.kind === "dead" ? "#bbbbbb" : "#1c2733";
   const info = machine.chips.get(chipKey(chip.x, chip.y));
@@ -208,7 +194,7 @@ function linkLines(machine: Machine, chip: ChipCoordinates, point: (chip: ChipCo
 }
 
 function svgLegend(x: number, y: number): string {
-  return RANK.concat("dead")
+  return [...CHIP_KINDS, "dead" as const]
     .map((kind, i) => {
       const at = x + 74 * i;
       return `<rect x="${at.toFixed(1)}" y="${(y - 9).toFixed(1)}" width="10" height="10" fill="${FILL[kind]}" stroke="#7a8794"/><text x="${(at + 14).toFixed(1)}" y="${y.toFixed(1)}" font-size="11" text-anchor="start" fill="#1c2733">${kind}</text>`;

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { UDPConnection } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { CoreState } from "../machine/index.js";
 import { type BMPTransceiver, type CoreStatus, type TagEntry, Transceiver } from "../transceiver/index.js";
@@ -94,9 +93,8 @@ export async function othersAt(job: Job, host: string, port?: number): Promise<s
 /** Whether a tag sends to another host than this one. */
 export function isForeign(board: Transceiver, tag: TagEntry): boolean {
   if (!tag.inUse || tag.transient || tag.reverse || tag.host === undefined) return false;
-  // Through a controller it cannot be told which address the board has seen: then it counts as somebody else's.
-  const channel = board.connections[0]?.channel;
-  return !(channel instanceof UDPConnection) || tag.host !== channel.local.replace(/:\d+$/, "");
+  // From where the board sees this host, or the controller it goes through; unknown, everybody is somebody else.
+  return tag.host !== board.connections[0]?.channel.local?.replace(/:\d+$/, "");
 }
 
 export function tagText(tag: TagEntry): string {

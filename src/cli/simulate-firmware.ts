@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { SiliconMachineOptions } from "../simulator/index.js";
 import { readInputFile } from "./file.js";
 import { plural } from "./format.js";
+import { type GdbChoice, serveGdb } from "./gdb.js";
 import type { Job } from "./job.js";
 import { ended, named } from "./simulated.js";
 import { usage } from "./usage.js";
@@ -22,6 +23,7 @@ export async function simulateFirmware(
   file: string | undefined,
   options: MachineOptions,
   speed: number | undefined,
+  gdb: GdbChoice | undefined,
 ): Promise<void> {
   const foreign = PLAYED_ONLY.find((name) => command.getOptionValue(name) !== undefined);
   if (foreign !== undefined) {
@@ -42,6 +44,7 @@ export async function simulateFirmware(
     ...(speed === undefined ? {} : { speed }),
     ...(image === undefined || options.powered === false ? {} : { image }),
   });
+  await using _gdb = await serveGdb(job, machine.machine, gdb, undefined);
   const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
   const bmps = machine.bmps.map(({ address }) => `${address.host}:${address.port}`);
   const boot = `${machine.bootAddress.host}:${machine.bootAddress.port}`;

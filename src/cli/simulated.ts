@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import type { ArmMachine } from "../emulator/index.js";
 import { formatCore } from "../machine/index.js";
 import type { Programs, SimulatedMachineOptions } from "../simulator/index.js";
 import type { Job } from "./job.js";
@@ -32,8 +33,8 @@ export function coreKindOption(): Option {
   ).choices(["arm", "stock", "live"]);
 }
 
-/** The programs of a simulated machine. */
-export async function coresOf(kind: CoreKind, job: Job): Promise<Programs> {
+/** The programs of a simulated machine; `machine` is where emulated cores join, a new one by default. */
+export async function coresOf(kind: CoreKind, job: Job, machine?: ArmMachine): Promise<Programs> {
   if (kind === "stock") return {};
   if (kind === "live") {
     // Cores that fire 1000 events a second each, 100 atoms in turn, and take events on SDP port 1.
@@ -42,7 +43,10 @@ export async function coresOf(kind: CoreKind, job: Job): Promise<Programs> {
   }
   // Cores that execute what is loaded on them; what a program does that it must not is told on stderr.
   const { armProgram } = await import("../emulator/index.js");
-  return armProgram({ onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`) });
+  return armProgram({
+    ...(machine === undefined ? {} : { machine }),
+    onTrouble: ({ x, y, p, message }) => job.say(`core ${formatCore({ x, y, p })}: ${message}`),
+  });
 }
 
 /** `board A`, `boards A B`, nothing for none. */

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { Job, Verb } from "./job.js";
 import { ExitStatus } from "./status.js";
-import { addViaOption, chooseVia, withController } from "./via.js";
+import { addViaOption, chooseVia, withRuns } from "./via.js";
 
 interface Steer {
-  /** Method of the controller's target `runs`. */
+  /** Method of the target `runs`. */
   readonly method: string;
   /** Its arguments besides the run. */
   readonly args?: (command: Command) => Readonly<Record<string, unknown>>;
@@ -15,7 +15,7 @@ interface Steer {
 
 const ENDED: readonly string[] = ["done", "failed", "aborted"];
 
-/** A verb that steers one run of a controller. */
+/** A verb that steers one run. */
 export function steerVerb({ method, args, words, examples, configure }: Steer): Verb {
   return {
     configure: (command) => {
@@ -26,11 +26,11 @@ export function steerVerb({ method, args, words, examples, configure }: Steer): 
     statuses: [1, 3, 4, 5, 9],
     async run(job: Job, command: Command) {
       const run = command.args[0]!;
-      return await withController(job, await chooseVia(command), async (controller) => {
-        const before = await controller.status(run);
+      return await withRuns(job, await chooseVia(command), async (runs) => {
+        const before = await runs.status(run);
         const hasEnded = ENDED.includes(before.state);
-        if (!hasEnded) await controller.steer(method, run, args?.(command) ?? {});
-        const { state } = hasEnded ? before : await controller.status(run);
+        if (!hasEnded) await runs.steer(method, run, args?.(command) ?? {});
+        const { state } = hasEnded ? before : await runs.status(run);
         job.result(
           { run, state },
           () => (hasEnded ? `run ${run} has ended: ${state}\n` : `run ${run}: ${words} (it is ${state})\n`),

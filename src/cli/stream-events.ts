@@ -40,6 +40,7 @@ import { asUsage, usage } from "./usage.js";
 export interface EventStreamOptions extends StreamOptions {
   readonly host?: readonly string[];
   readonly port?: number;
+  readonly via?: string;
   readonly allBoards?: boolean;
   readonly hold?: number;
   readonly notify?: NotifyAddress;
@@ -57,7 +58,7 @@ interface Board {
   readonly host: string;
   readonly port: number;
   /** How datagrams get there; `undefined` for this computer's own network. */
-  readonly open: OpenChannel | undefined;
+  readonly open?: OpenChannel | undefined;
 }
 
 /** Requests for the tag until the board is taken for absent. */
@@ -82,8 +83,6 @@ export async function streamEvents(job: Job, command: Command, options: EventStr
   }
   await checkOut(options);
   const boards = options.notify === undefined ? await chooseBoards(job, command, options) : [];
-  if (boards[0]?.open !== undefined && options.listen !== undefined)
-    throw usage("--listen and --via: the board sends to the controller, not here");
   const pictures = new EventPictures(job.terminal, options);
   pictures.show(keyMap, `Live events of ${boards.map(({ host }) => host).join(", ")}`);
   if (options.svg === undefined) return await run(job, boards, pictures, options);
@@ -107,7 +106,7 @@ function checkOptions(options: EventStreamOptions): void {
     if (options.listen !== undefined && options.allBoards) throw usage("--listen sets no tags: leave --all-boards out");
     return;
   }
-  const stray = (["tag", "listen", "keys", "allBoards", "hold"] as const).find((name) => options[name] !== undefined);
+  const stray = (["tag", "listen", "keys", "allBoards", "hold", "via"] as const).find((name) => options[name] !== undefined);
   if (host.length > 0 || stray !== undefined) {
     const name = host.length > 0 ? "host" : stray === "allBoards" ? "all-boards" : stray;
     throw usage(`--${name} says what the tool chain's database says`, "leave it out, or leave --notify out");
@@ -118,14 +117,20 @@ function checkOptions(options: EventStreamOptions): void {
 async function chooseBoards(job: Job, command: Command, options: EventStreamOptions): Promise<readonly Board[]> {
   const { host: hosts = [], allBoards, port } = options;
   const inventory = hosts.length > 1 ? await readInventory(inventoryPath()) : undefined;
-  const said =
-    hosts.length > 1 ? hosts.map((host) => ({ ...resolveBoard(host, inventory), open: undefined })) : [await chooseBoard(job, command)];
-  const boards = said.map((board) => ({ host: board.host, port: port ?? board.port ?? SCP_PORT, open: board.open }));
+  const said = hosts.length > 1 ? hosts.map((host) => resolveBoard(host, inventory)) : [await chooseBoard(job, command)];
+  const boards: Board[] = said.map((board) => ({
+    host: board.host,
+    port: port ?? board.port ?? SCP_PORT,
+    open: "open" in board ? (board.open as OpenChannel | undefined) : undefined,
+  }));
+  if (boards[0]!.open !== undefined && options.listen !== undefined) {
+    throw usage("--listen and --via: the board sends to the controller, not here");
+  }
   if (!allBoards) return boards;
   const [first] = boards;
   await using transceiver = await Transceiver.connect({ ...first!, signal: job.signal });
   const { machine } = await transceiver.discover({ signal: job.signal });
-  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ host: ethernet!.ip, port: first!.port, open: first!.open }));
+  const found = Array.from(machine.ethernetChips(), ({ ethernet }) => ({ ...first!, host: ethernet!.ip }));
   job.say(`${first!.host} is one of ${plural(found.length, "board")}: ${found.map(({ host }) => host).join(" ")}`);
   return found;
 }
@@ -168,7 +173,7 @@ function countKnown({ count, keys }: EventFrame, keyMap: KeyMap | undefined): nu
 /** The tag of each board is aimed at one socket of ours, or some port is listened on. */
 async function fromBoards(job: Job, boards: readonly Board[], options: EventStreamOptions): Promise<EventSource> {
   const { tag = 1, listen, timeout = DEFAULT_TIMEOUT_MS } = options;
-  const { addresses, local, connection } = await portTo(job, boards, listen);
+  const { connection, addresses, local } = await portTo(boards, listen, job.signal);
   const tagOptions = { attempts: TAG_ATTEMPTS, replyTimeoutMs: Math.max(1, timeout / TAG_ATTEMPTS) };
   const each = addresses.map((address, i) => liveTag(connection, address, tag, { ...tagOptions, port: boards[i]!.port }));
   const setTag = async (signal: AbortSignal): Promise<void> =>
@@ -202,13 +207,41 @@ async function fromBoards(job: Job, boards: readonly Board[], options: EventStre
   };
 }
 
+/** Where events come in: a socket of our own, or channels of the controller, whose address the boards are told then. */
+export async function portTo(boards: readonly Board[], listen: number | undefined, signal: AbortSignal) {
+  if (boards[0]!.open !== undefined) {
+    const channels: [Board, DatagramChannel][] = [];
+    for (const board of boards) channels.push([board, await board.open!(board.host, board.port, { signal })]);
+    return { connection: portOver(channels), addresses: boards.map(({ host }) => host), local: "through the controller" };
+  }
+  const { own, addresses } = await waysTo(boards, signal);
+  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal });
+  return { connection, addresses, local: `on ${connection.local}` };
+}
+
+/** A port whose peers are at the other ends of channels. */
+function portOver(channels: readonly (readonly [Board, DatagramChannel])[]): DatagramPort {
+  return {
+    onMessage: (listener) => {
+      const offs = channels.map(([{ host, port }, channel]) =>
+        channel.subscribe({ onDatagram: (datagram) => listener(datagram, { address: host, port }) }),
+      );
+      return () => {
+        for (const off of offs) off();
+      };
+    },
+    send: async (datagram, port, host) => channels.find(([board]) => board.host === host && board.port === port)?.[1].send(datagram),
+    close: async () => void (await Promise.all(channels.map(([, channel]) => channel.close()))),
+  };
+}
+
 /** An application waits and goes on by signals. Ctrl-C does not keep it from going on. */
 function holdOf(board: Transceiver, appId: number): Holdable {
   return { pause: () => board.sendSignal(Signal.PAUSE, { appId }), resume: () => board.sendSignal(Signal.CONT, { appId }) };
 }
 
 /** The boards' IPv4 addresses, and which of our own addresses leads to all of them: only there is listened. Nothing is sent. */
-async function waysTo(
+export async function waysTo(
   boards: readonly Board[],
   signal: AbortSignal,
 ): Promise<{ readonly addresses: readonly string[]; readonly own: string }> {
@@ -220,35 +253,6 @@ async function waysTo(
     own.add(udp.local.slice(0, udp.local.lastIndexOf(":")));
   }
   return { addresses, own: own.size === 1 ? [...own][0]! : "0.0.0.0" };
-}
-
-/** Where events come in: a socket of our own, or channels of the controller, whose addresses the boards are told then. */
-async function portTo(job: Job, boards: readonly Board[], listen: number | undefined) {
-  const { open } = boards[0]!;
-  if (open !== undefined) {
-    const channels = new Map<string, DatagramChannel>();
-    for (const { host, port } of boards) channels.set(host, await open(host, port, { signal: job.signal }));
-    return { addresses: [...channels.keys()], local: "through the controller", connection: portOver(channels, boards[0]!.port) };
-  }
-  const { addresses, own } = await waysTo(boards, job.signal);
-  const connection = await EIEIOConnection.open({ localHost: own, localPort: listen, signal: job.signal });
-  return { addresses, local: `on ${connection.local}`, connection };
-}
-
-/** A port whose only peers are at the other ends of channels, by their addresses. */
-function portOver(channels: ReadonlyMap<string, DatagramChannel>, port: number): DatagramPort {
-  return {
-    onMessage(listener) {
-      const ends = Array.from(channels, ([address, channel]) =>
-        channel.subscribe({ onDatagram: (datagram) => listener(datagram, { address, port }) }),
-      );
-      return () => {
-        for (const end of ends) end();
-      };
-    },
-    send: async (datagram, _, host) => channels.get(host)?.send(datagram),
-    close: async () => void (await Promise.all(Array.from(channels.values(), (channel) => channel.close()))),
-  };
 }
 
 interface Result {

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
-import { EIEIOConnection, TokenBucket, UDPConnection } from "../connections/index.js";
+import { TokenBucket } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
 import { EventSender, type EventTarget, REFERENCE_EVENTS_PER_SECOND } from "../services/stream/index.js";
 import { SCP_PORT } from "../wire/index.js";
@@ -11,6 +11,7 @@ import { parseNumber } from "./number.js";
 import { parsePlace } from "./place.js";
 import { ExitStatus } from "./status.js";
 import { formatCount } from "./stream.js";
+import { portTo } from "./stream-events.js";
 import { usage } from "./usage.js";
 
 export interface SendOptions {
@@ -46,10 +47,13 @@ export async function streamSend(job: Job, command: Command, keys: readonly stri
   }
   const to = parseTarget(options);
   const { rate = REFERENCE_EVENTS_PER_SECOND, wide } = options;
-  const { host, port = SCP_PORT } = await chooseBoard(job, command);
-  const { address, own } = await wayTo(host, port, job.signal);
+  const { host, port = SCP_PORT, open } = await chooseBoard(job, command);
+  if (open !== undefined && "port" in to)
+    throw usage("--reverse and --via: a controller passes on what goes to SC&MP", "send through it to the injector itself: --core x,y,p");
+  const { addresses, connection } = await portTo([{ host, port, open }], undefined, job.signal);
+  await using _port = { [Symbol.asyncDispose]: () => connection.close() };
+  const [address] = addresses as [string];
   const target: EventTarget = "port" in to ? { host: address, port: to.port } : { host: address, port, ...to };
-  await using connection = await EIEIOConnection.open({ localHost: own, signal: job.signal });
   // At a low rate a message must not wait until all its tokens are there at once.
   const eventsPerMessage = Math.max(1, Math.min(BATCH, Math.floor(rate / 10)));
   const bucket = new TokenBucket(eventsPerMessage, rate);
@@ -90,12 +94,6 @@ function parseTarget({
   const { x, y, p } = parsePlace(core!);
   if (p === undefined) throw usage(`--core: "${core}" is a chip`, "a core is written x,y,p, e.g. 0,0,3");
   return { core: { x, y, p }, sdpPort: sdpPort ?? 1 };
-}
-
-/** The board's IPv4 address, and which of our own addresses leads to it. Nothing is sent. */
-async function wayTo(host: string, port: number, signal: AbortSignal): Promise<{ readonly address: string; readonly own: string }> {
-  await using udp = await UDPConnection.open({ remoteHost: host, remotePort: port, signal });
-  return { address: udp.remoteAddress!, own: udp.local.slice(0, udp.local.lastIndexOf(":")) };
 }
 
 /** Events of a file, a line for each, as they come: what is there goes out before more is waited for. */

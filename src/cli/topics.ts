@@ -90,6 +90,7 @@ Ctrl-C once: the packet in flight ends, what was begun is cleaned up, and spinn 
                                                                    there is saved in a file first, and what was written is read back
   Every verb that changes something has --dry-run: it says what would be done, and sends nothing that changes anything.
    A controller (spinn serve) lets callers do what its --allow says, and what comes before: look, change, or disturb.
+  The page of spinn serve --web looks only, unless --web-allow is given, and shows nothing without the key in its address.
   A board that is booted already is not booted again. Cores in use are not taken away by load unless --force is given.
 `,
 };

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import type { RemoteController, RemoteNetwork } from "../controller/index.js";
+import type { RemoteController, RemoteNetwork, RemoteRuns } from "../controller/index.js";
 import { SpinnError } from "../errors.js";
 import type { TlsClientIdentity } from "../services/rpc/index.js";
 import type { Job } from "./job.js";
@@ -83,6 +83,13 @@ export async function readPem(path: string): Promise<Uint8Array> {
 export async function openNetwork(job: Job, { host, port, tls }: Via): Promise<RemoteNetwork> {
   const { RemoteNetwork: Network } = await import("../controller/index.js");
   return job.keep(await Network.connect(host, port, { tls, signal: job.signal }));
+}
+
+/** Calls `work` with a connection to the runs of a controller, of a verb with `--inspect`, or of a computation, and closes it. */
+export async function withRuns<T>(job: Job, via: Via, work: (runs: RemoteRuns) => Promise<T>): Promise<T> {
+  const { RemoteRuns: Remote } = await import("../controller/index.js");
+  await using runs = await Remote.connect(via.host, via.port, { tls: via.tls, signal: job.signal, timeoutMs: 30_000 });
+  return await work(runs);
 }
 
 /** Runs `work` with a connection to the controller, and closes it. */

@@ -7,6 +7,8 @@ import type { SpinnError } from "../errors.js";
 export interface DatagramChannel {
   /** The other side, `host:port`. */
   readonly remote: string;
+  /** Address and port from which the other side sees datagrams come, where that is known. */
+  readonly local?: string | undefined;
   readonly closed: boolean;
   /**
    * Hands a datagram to the network. Never throws for the network's sake: what fails is counted and reported to `onError` of the listeners.

@@ -22,6 +22,7 @@ export class BoardLink {
   readonly options: BoardLinkOptions;
   #machine: Promise<Transceiver> | undefined;
   #bmp: Promise<BMPTransceiver> | undefined;
+  #connected: Transceiver | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: BoardLinkOptions) {
@@ -33,11 +34,27 @@ export class BoardLink {
     this.#checkOpen();
     const { host, port, open, connect } = this.options;
     // Not the signal of the caller: others wait for the same connection.
-    this.#machine ??= Transceiver.connect({ ...connect, host, port, open, signal: this.#closing.signal }).catch((error: unknown) => {
-      this.#machine = undefined;
-      throw error;
-    });
+    if (this.#machine === undefined) {
+      const opening = Transceiver.connect({ ...connect, host, port, open, signal: this.#closing.signal });
+      const mine: Promise<Transceiver> = opening.then(
+        (machine) => {
+          // It may have been dropped meanwhile.
+          if (this.#machine === mine) this.#connected = machine;
+          return machine;
+        },
+        (error: unknown) => {
+          this.#machine = undefined;
+          throw error;
+        },
+      );
+      this.#machine = mine;
+    }
     return this.#machine;
+  }
+
+  /** The connection that stands now. */
+  get connected(): Transceiver | undefined {
+    return this.#connected;
   }
 
   /** Throws `ERR_SPINN_REFUSED` without a BMP, else what `BMPTransceiver.connect` throws. */
@@ -58,6 +75,7 @@ export class BoardLink {
   async drop(): Promise<void> {
     const machine = this.#machine;
     this.#machine = undefined;
+    this.#connected = undefined;
     await machine?.then((one) => one.close()).catch(() => {});
   }
 

@@ -4,6 +4,7 @@ import { Notifier, updateFromDict } from "../services/publish/index.js";
 import type { Discovery, Transceiver } from "../transceiver/index.js";
 import { BoardLink, type BoardLinkOptions } from "./board-link.js";
 import { METHODS } from "./methods.js";
+import { Observer } from "./observer.js";
 import { checkArguments } from "./parameter.js";
 import { plain } from "./plain.js";
 import { type Run, Runs, type RunsOptions, type RunWork } from "./runs.js";
@@ -23,13 +24,18 @@ export interface Door {
 
 /** How long a board may take to answer a ping, ms: a manager gives up on us after 30 s. */
 const PING_MS = 10_000;
+/** Runs of these leave the board silent or take it for themselves: nobody else asks it meanwhile. */
+const UNDISTURBED: ReadonlySet<string> = new Set(["boot", "bringup", "power_on"]);
 
 /** A board as a service: the methods of the table, runs, and a state that is published. */
 export class Controller implements Door {
   readonly board: BoardLink;
   readonly runs: Runs;
-  /** `{ board, machine, chips, problems, runs, updated }`. */
+  /** `{ board, machine, chips, problems, runs, network, sensors, updated }`. */
   readonly notifier: Notifier;
+  readonly #observer: Observer;
+  /** Slots of boards that the BMP answers for; `undefined` before it was asked. */
+  #slots: readonly number[] | undefined;
   readonly #options: ControllerOptions;
   #closing: Promise<void> | undefined;
 
@@ -39,7 +45,17 @@ export class Controller implements Door {
     this.board = new BoardLink(options);
     this.runs = new Runs(options);
     const board = { host: options.host, simulation: options.isSimulation ?? false, version: null };
-    this.notifier = new Notifier({ board, machine: null, chips: {}, problems: [], runs: {}, updated: null });
+    const unknown = { machine: null, chips: {}, problems: [], runs: {}, network: null, sensors: {}, updated: null };
+    this.notifier = new Notifier({ board, ...unknown });
+    this.#observer = new Observer({
+      sample: () => this.#set("network", this.#network()),
+      refresh: async () => {
+        if (!this.#isUndisturbed) await this.refresh();
+      },
+      sensors: async () => {
+        if (options.bmp !== undefined) await this.#readSensors();
+      },
+    });
     this.runs.onStart = (run) => this.#publishRun(run);
     this.runs.onForget = ({ id }) => this.notifier.at("runs").delItem(id);
   }
@@ -95,8 +111,17 @@ export class Controller implements Door {
     this.#show(transceiver, problems);
   }
 
+  /**
+   * Keeps the published state up to date while `isWatching` says so: the machine every `everyMs` (more seldom when that takes long), counters of
+   * the connection each second, sensors each ten. Returns a function that ends it.
+   */
+  observe(isWatching: () => boolean, everyMs: number): () => void {
+    return this.#observer.add(isWatching, everyMs);
+  }
+
   /** Ends runs, then closes the connections to the board. Idempotent. */
   close(): Promise<void> {
+    this.#observer.close();
     this.#closing ??= this.runs.close().then(() => this.board.close());
     return this.#closing;
   }
@@ -113,8 +138,9 @@ export class Controller implements Door {
     this.#set("machine", { width: machine.width, height: machine.height, root: formatChip(machine.root) });
     this.#set("problems", [...problems]);
     const chips = [...machine.chips.values()].map((one) => {
-      const { coreStates, links, ethernet, largestSdramBlock, freeRouterEntries } = one;
+      const { coreCount, coreStates, links, ethernet, largestSdramBlock, freeRouterEntries } = one;
       const shown = {
+        core_count: coreCount,
         core_states: coreStates,
         links,
         ethernet: ethernet?.ip,
@@ -125,6 +151,35 @@ export class Controller implements Door {
     });
     updateFromDict(this.notifier.at("chips"), new Map<unknown, unknown>(chips));
     this.notifier.setItem("updated", new Date().toISOString());
+  }
+
+  get #isUndisturbed(): boolean {
+    return [...this.runs].some(({ idict, hasBegun }) => hasBegun && !idict.isFinal && UNDISTURBED.has(idict.get("method")));
+  }
+
+  /** What the connections to the board have done since they were opened, all together; null without any. */
+  #network(): Record<string, number | null> | null {
+    const all = this.board.connected?.connections.map(({ pipeline }) => pipeline.counters);
+    if (all === undefined) return null;
+    const sum = (name: "sent" | "received" | "resent" | "timeouts" | "inFlight"): number =>
+      all.reduce((total, one) => total + one[name], 0);
+    const trips = all.flatMap(({ roundTripMs }) => (roundTripMs === undefined ? [] : [roundTripMs]));
+    return {
+      connections: all.length,
+      sent: sum("sent"),
+      received: sum("received"),
+      resent: sum("resent"),
+      timeouts: sum("timeouts"),
+      in_flight: sum("inFlight"),
+      round_trip_ms: trips.length === 0 ? null : trips.reduce((total, one) => total + one, 0) / trips.length,
+    };
+  }
+
+  async #readSensors(): Promise<void> {
+    const bmp = await this.board.bmp();
+    this.#slots ??= await bmp.listBoards();
+    const found = await Promise.all(this.#slots.map(async (slot) => [slot, await bmp.readSensors(slot).catch(() => undefined)] as const));
+    this.#set("sensors", Object.fromEntries(found.map(([slot, sensors]) => [String(slot), plain(sensors)])));
   }
 
   #set(key: string, value: unknown): void {

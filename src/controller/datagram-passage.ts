@@ -45,14 +45,17 @@ export class DatagramPassage {
     this.#ends.set(key, end);
     const methods: Record<string, readonly [MethodDescription, (...args: never[]) => unknown]> = {
       describe: [
-        { doc: "The key of this connection, and where board and BMP are: {key, allow, host, port, boot_port, bmp: {host, port} or None}." },
-        () => ({
+        {
+          doc: "The key of this connection, and where board and BMP are: {key, allow, host, port, boot_port, bmp: {host, port} or None, local: from where the board sees the controller, or None}.",
+        },
+        async () => ({
           key,
           allow: this.#allow,
           host,
           port,
           boot_port: bootPort,
           bmp: bmp === undefined ? null : { host: bmp.host, port: bmp.port ?? SCP_PORT },
+          local: await this.#localAddress(context.signal),
         }),
       ],
       open: [
@@ -99,6 +102,20 @@ export class DatagramPassage {
       },
     });
   };
+
+  /** Nothing is sent: the way is looked up. */
+  async #localAddress(signal: AbortSignal): Promise<string | null> {
+    const { host, port = SCP_PORT } = this.#board.options;
+    try {
+      const channel = await this.#open(host, port, { signal });
+      const { local } = channel;
+      await channel.close();
+      return local ?? null;
+    } catch (error) {
+      if (error instanceof SpinnError) return null;
+      throw error;
+    }
+  }
 
   async #openChannel(end: PassageEnd, host: unknown, port: unknown, signal: AbortSignal): Promise<number> {
     if (typeof host !== "string" || host.length > 255 || !Number.isInteger(port)) {

@@ -1,14 +1,10 @@
 import { abortError } from "../errors.js";
-import { Client, type ConnectOptions } from "../services/rpc/index.js";
+import { Client } from "../services/rpc/index.js";
 import { errorOf, restored } from "./carried-error.js";
 import type { Door } from "./controller.js";
 import { plain } from "./plain.js";
+import { type RemoteOptions, RemoteRuns } from "./remote-runs.js";
 import type { RunReport } from "./runs.js";
-
-export interface RemoteOptions extends ConnectOptions {
-  /** For each call, ms. Default none. */
-  readonly timeoutMs?: number | undefined;
-}
 
 /** How long one question for the end of a run waits at the controller, s. */
 const WAIT_S = 5;
@@ -16,9 +12,9 @@ const WAIT_S = 5;
 /** A controller that runs elsewhere: the same calls, the same values, the same errors. */
 export class RemoteController implements Door {
   readonly #board: Client;
-  readonly #runs: Client;
+  readonly #runs: RemoteRuns;
 
-  private constructor(board: Client, runs: Client) {
+  private constructor(board: Client, runs: RemoteRuns) {
     this.#board = board;
     this.#runs = runs;
   }
@@ -27,7 +23,7 @@ export class RemoteController implements Door {
   static async connect(host: string, port: number, options: RemoteOptions = {}): Promise<RemoteController> {
     const board = await Client.connect(host, port, { ...options, target: "board" });
     try {
-      return new RemoteController(board, await Client.connect(host, port, { ...options, target: "runs" }));
+      return new RemoteController(board, await RemoteRuns.connect(host, port, options));
     } catch (error) {
       await board.close();
       throw error;
@@ -62,7 +58,7 @@ export class RemoteController implements Door {
         await this.steer("request_stop", run, { reason: "the caller was interrupted" });
         throw abortError(options.signal);
       }
-      const report = (await this.#runCall("wait_run", [run], { timeout: WAIT_S }, options).catch((error: unknown) => {
+      const report = (await this.#runs.steer("wait_run", run, { timeout: WAIT_S }, options).catch((error: unknown) => {
         if (options.signal?.aborted) return undefined;
         throw error;
       })) as RunReport | undefined;
@@ -77,17 +73,17 @@ export class RemoteController implements Door {
     return (await this.call("ping")) === true;
   }
 
-  async listRuns(): Promise<readonly RunReport[]> {
-    return (await this.#runCall("list_runs", [])) as RunReport[];
+  listRuns(): Promise<readonly RunReport[]> {
+    return this.#runs.list();
   }
 
   /** A method of the target `runs` for one run: pause, resume, step, request_stop, set, status, wait_run. */
   steer(method: string, run: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
-    return this.#runCall(method, [run], args);
+    return this.#runs.steer(method, run, args);
   }
 
-  async status(run: string): Promise<RunReport> {
-    return (await this.steer("status", run)) as RunReport;
+  status(run: string): Promise<RunReport> {
+    return this.#runs.status(run);
   }
 
   /** Asks the server to end, as a manager of controllers does. */
@@ -101,18 +97,5 @@ export class RemoteController implements Door {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #runCall(
-    method: string,
-    args: readonly unknown[],
-    kwargs: Readonly<Record<string, unknown>> = {},
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<unknown> {
-    try {
-      return plain(await this.#runs.call(method, args, kwargs, options));
-    } catch (error) {
-      throw restored(error);
-    }
   }
 }

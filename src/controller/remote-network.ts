@@ -26,6 +26,7 @@ interface Described {
   readonly port: number;
   readonly boot_port: number;
   readonly bmp: Endpoint | null;
+  readonly local: string | null;
 }
 
 /**
@@ -51,6 +52,8 @@ export class RemoteNetwork {
   readonly #in: Client;
   readonly #key: string;
   readonly #via: string;
+  /** From where the board sees the controller. */
+  readonly #local: string | undefined;
   /** Bounded by the controller. */
   readonly #channels = new Map<number, RemoteChannel>();
   #unsent: [number, Uint8Array][] = [];
@@ -66,6 +69,7 @@ export class RemoteNetwork {
     this.bmp = described.bmp ?? undefined;
     this.allow = described.allow;
     this.#key = described.key;
+    this.#local = described.local ?? undefined;
     for (let i = 0; i < RECEIVERS; i += 1) void this.#receive();
   }
 
@@ -91,7 +95,7 @@ export class RemoteNetwork {
     const opening = this.#out.call("open", [host, port]) as Promise<number>;
     try {
       const number = await interruptible(opening, signal);
-      const channel = new RemoteChannel(`${host}:${port}`, {
+      const channel = new RemoteChannel(`${host}:${port}`, this.#local, {
         send: (datagram) => this.#send(number, datagram),
         close: () => {
           this.#channels.delete(number);
@@ -173,12 +177,14 @@ export class RemoteNetwork {
 /** A channel that ends in a controller's network. */
 class RemoteChannel implements DatagramChannel {
   readonly remote: string;
+  readonly local: string | undefined;
   readonly #way: { send(datagram: Uint8Array): void; close(): void };
   #listeners: readonly DatagramListener[] = [];
   #isClosed = false;
 
-  constructor(remote: string, way: { send(datagram: Uint8Array): void; close(): void }) {
+  constructor(remote: string, local: string | undefined, way: { send(datagram: Uint8Array): void; close(): void }) {
     this.remote = remote;
+    this.local = local;
     this.#way = way;
   }
 

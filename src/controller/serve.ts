@@ -1,5 +1,4 @@
-import { SpinnError } from "../errors.js";
-import { Steering } from "../services/inspect/index.js";
+import { runsTarget, Steering } from "../services/inspect/index.js";
 import { Publisher } from "../services/publish/index.js";
 import {
   type CallContext,
@@ -15,6 +14,7 @@ import type { Controller } from "./controller.js";
 import { DatagramPassage } from "./datagram-passage.js";
 import { METHODS } from "./methods.js";
 import type { Parameters } from "./parameter.js";
+import { publishRuns } from "./serve-runs.js";
 
 /** TCP port of the calls: the first one behind ARTIQ's list of instruments. */
 export const CONTROLLER_PORT = 3277;
@@ -42,9 +42,7 @@ export class ServedController {
   readonly #rpc: RpcServer;
   readonly #publisher: Publisher;
   readonly #steering: Steering;
-  #poll: NodeJS.Timeout | undefined;
-  #polling: Promise<void> = Promise.resolve();
-  #isPolling = false;
+  #endObserving: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   private constructor(controller: Controller, options: ServeOptions) {
@@ -52,23 +50,13 @@ export class ServedController {
     const { allow = "disturb", leaseMs, tls } = options;
     this.#steering = new Steering({ leaseMs, carry: carried, onlyLook: allow === "look" });
     this.#publisher = new Publisher({ board: controller.notifier }, { tls });
+    const runs = publishRuns(controller.runs, this.#publisher, (run) => this.#steering.forget(run.idict as never));
     const { host } = controller.board.options;
     const datagrams = new DatagramPassage(controller.board, allow).target;
     this.#rpc = new RpcServer(
-      { board: boardTarget(controller, allow), runs: this.#runsTarget(), datagrams },
+      { board: boardTarget(controller, allow), runs: runsTarget(this.#steering, runs), datagrams },
       { tls, allowParallel: true, builtinTerminate: true, tracebacks: false, description: `SpiNNaker board ${host}` },
     );
-    for (const run of controller.runs) this.#publisher.add(`run_${run.id}`, run.idict.notifier);
-    const { onStart, onForget } = controller.runs;
-    controller.runs.onStart = (run) => {
-      onStart(run);
-      this.#publisher.add(`run_${run.id}`, run.idict.notifier);
-    };
-    controller.runs.onForget = (run) => {
-      onForget(run);
-      this.#publisher.remove(`run_${run.id}`);
-      this.#steering.forget(run.idict as never);
-    };
   }
 
   static async start(controller: Controller, options: ServeOptions): Promise<ServedController> {
@@ -77,7 +65,8 @@ export class ServedController {
     try {
       await served.#rpc.start(bind, port);
       await served.#publisher.start(bind, options.notifyPort ?? (port === 0 ? 0 : served.#rpc.port + 1));
-      if (pollMs > 0) served.#poll = setInterval(() => served.#refresh(), pollMs);
+      const isWatched = (): boolean => served.#publisher.status("board").subscribers > 0;
+      if (pollMs > 0) served.#endObserving = controller.observe(isWatched, pollMs);
       return served;
     } catch (error) {
       await served.close();
@@ -101,61 +90,17 @@ export class ServedController {
   /** Stops listening, and closes the controller: runs end, the board's connections are closed. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      clearInterval(this.#poll);
+      this.#endObserving();
       this.#steering.close();
       await this.#controller.runs.close();
       await Promise.all([this.#rpc.stop(), this.#publisher.stop()]);
       await this.#controller.close();
-      await this.#polling;
     })();
     return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Asks the machine, if somebody watches, nothing else goes on, and the question before has been answered. */
-  #refresh(): void {
-    if (this.#publisher.status("board").subscribers === 0 || this.#controller.runs.isBusy || this.#isPolling) return;
-    this.#isPolling = true;
-    // A board that does not answer shows in ping and in every method.
-    const done = (): void => {
-      this.#isPolling = false;
-    };
-    this.#polling = this.#controller.refresh().then(done, done);
-  }
-
-  #runsTarget(): object {
-    const { runs } = this.#controller;
-    const run: ParameterDescription = { name: "run", type: "str" };
-    const seconds: ParameterDescription = { name: "timeout", type: "float", default: 10 };
-    this.#steering.place = (idict) => {
-      const found = [...runs].find((one) => (one.idict as unknown) === idict);
-      return { notifier: `run_${found?.id}`, notify_port: this.#publisher.port };
-    };
-    const carry = <A extends unknown[]>(call: (...args: A) => unknown) => carrying(call as never) as (...args: never[]) => unknown;
-    const more: [string, MethodDescription, (...args: never[]) => unknown][] = [
-      [
-        "list_runs",
-        { doc: "All runs that are remembered, without results.", args: [] },
-        carry(() => [...runs].map((one) => ({ ...one.report, result: null }))),
-      ],
-      ["status", { doc: "One run: state, progress, result, error.", args: [run] }, carry((id: unknown) => runs.get(id).report)],
-      [
-        "wait_run",
-        { doc: "Waits for a run to end, timeout seconds at most (60); then its status.", args: [run, seconds], passContext: true },
-        carry(async ({ signal }: CallContext, id: unknown, timeout: unknown) => {
-          const found = runs.get(id);
-          if (typeof timeout !== "number" || !(timeout >= 0 && timeout <= 60)) {
-            throw new SpinnError("ERR_SPINN_ARGUMENT", "timeout must be a time from 0 to 60 s");
-          }
-          await within(found.ended, timeout * 1000, signal);
-          return found.report;
-        }),
-      ],
-    ];
-    return this.#steering.target((id) => runs.get(id).idict as never, run, more);
   }
 }
 
@@ -190,17 +135,4 @@ function describe(parameters: Parameters): ParameterDescription[] {
     type: one.type,
     ...("default" in one ? { default: one.default } : {}),
   }));
-}
-
-function within(ended: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    void ended.then(done);
-  });
 }

@@ -48,6 +48,8 @@ export class ArmChip {
   readonly #mailboxes: Mailboxes;
   /** By virtual number; at most 18. */
   readonly #members = new Map<number, Member>();
+  /** The same by physical number. */
+  readonly #byPhysical: (Member | undefined)[] = [];
   readonly #monitor: number;
   /** Doorbells rung during the slice, a mask of physical cores. */
   #rung = 0;
@@ -84,14 +86,18 @@ export class ArmChip {
       this.#ownRefresh = this.memory.refresh;
       this.memory.refresh = () => this.#writeClocks(this.#nowMs(), unixTime);
     }
-    this.#members.set(member.virtualCore, { ...member, waiting: [], silent: 0 });
+    const own: Member = { ...member, waiting: [], silent: 0 };
+    this.#members.set(member.virtualCore, own);
+    this.#byPhysical[member.core.physicalCore] = own;
     this.controller.flags |= 1 << member.virtualCore;
     if ((this.controller.doorbells & (1 << member.core.physicalCore)) !== 0)
       this.controller.writeRegister(0x0c, 0x5ec0_0000 | (1 << member.core.physicalCore));
   }
 
   remove(virtualCore: number): void {
-    this.#letters -= this.#members.get(virtualCore)?.waiting.length ?? 0;
+    const member = this.#members.get(virtualCore);
+    this.#letters -= member?.waiting.length ?? 0;
+    if (member !== undefined) this.#byPhysical[member.core.physicalCore] = undefined;
     if (this.#members.delete(virtualCore) && this.#members.size === 0) this.memory.refresh = this.#ownRefresh;
   }
 
@@ -122,7 +128,7 @@ export class ArmChip {
   /** What the monitor does between two slices: empties the cores' mailboxes, fills them, passes doorbells on. */
   settle(nowMs: number): void {
     if ((this.controller.doorbells & (1 << this.#monitor)) !== 0) this.#collect();
-    for (const member of this.#members.values()) if (member.waiting.length > 0) this.#post(member);
+    if (this.#letters > 0) for (const member of this.#members.values()) if (member.waiting.length > 0) this.#post(member);
     if (nowMs >= this.nextPingMs) {
       this.nextPingMs = PING_MS * (Math.floor(nowMs / PING_MS) + 1);
       this.#watch();
@@ -130,7 +136,7 @@ export class ArmChip {
     if (this.#rung === 0) return;
     const rung = this.#rung;
     this.controller.writeRegister(0x08, (0x5ec0_0000 | rung) >>> 0);
-    for (const { core } of this.#members.values()) if ((rung & (1 << core.physicalCore)) !== 0) core.setDoorbell(true);
+    for (let rest = rung; rest !== 0; rest &= rest - 1) this.#byPhysical[31 - Math.clz32(rest & -rest)]?.core.setDoorbell(true);
     this.#rung = 0;
   }
 
@@ -165,7 +171,7 @@ export class ArmChip {
     if (level) this.#rung |= 1 << physical;
     else {
       this.#rung &= ~(1 << physical);
-      for (const { core } of this.#members.values()) if (core.physicalCore === physical) core.setDoorbell(false);
+      this.#byPhysical[physical]?.core.setDoorbell(false);
     }
   }
 

@@ -37,17 +37,17 @@ export class ArmCore {
   readonly comms: Comms;
   /** Engine of this core. Default: the interpreter. */
   engine: Engine = interpret;
-  /**
-   * Clock at which it next has something to do: the past when awake, its timers and DMA when asleep, Infinity when only others can wake it. Kept
-   * up to date, because a machine asks a thousand cores for it in every slice.
-   */
-  nextEvent = Infinity;
+  /** Stopped by a debugger in the middle of a run, which goes on where it stood once this is false again. */
+  halted = false;
   /** Instructions executed since it was made. */
   instructions = 0;
   readonly #vic: Vic;
   readonly #timers = [new Timer(), new Timer()] as const;
   readonly #dma: Dma;
   readonly #memory: SharedMemory;
+  /** Its place among the due times of the machine, which asks a thousand cores for them in every slice: side by side they are quickly read. */
+  #due = new Float64Array(1).fill(Infinity);
+  #dueAt = 0;
   /** Clock of the machine at which `cpu.cycles` was 0. */
   #base = 0;
   #stopped = false;
@@ -63,6 +63,18 @@ export class ArmCore {
     this.#dma = new Dma(this.cpu, options.physicalCore);
     this.comms = new Comms(options.send);
     this.#driveLines();
+  }
+
+  /** Clock at which it next has something to do: 0 when awake, its timers and DMA when asleep, Infinity when only others can wake it. */
+  get nextEvent(): number {
+    return this.#due[this.#dueAt]!;
+  }
+
+  /** From now on keeps {@link nextEvent} in `due[at]`. */
+  keepDue(due: Float64Array<ArrayBuffer>, at: number): void {
+    due[at] = this.nextEvent;
+    this.#due = due;
+    this.#dueAt = at;
   }
 
   /** Clock of the machine as this core sees it. */
@@ -145,6 +157,7 @@ export class ArmCore {
         cpu.cycles = 0;
         this.instructions += cpu.instructions;
         cpu.instructions = 0;
+        if (this.halted) break;
       }
     }
     if (this.#deadline() <= this.now) this.#expire();
@@ -170,7 +183,7 @@ export class ArmCore {
   }
 
   #plan(): void {
-    this.nextEvent = this.#stopped ? Infinity : this.cpu.waiting ? this.#deadline() : 0;
+    this.#due[this.#dueAt] = this.#stopped ? Infinity : this.cpu.waiting ? this.#deadline() : 0;
   }
 
   #deadline(): number {

@@ -24,6 +24,8 @@ export interface SliceChip {
 export interface ScheduledCore {
   readonly core: ArmCore;
   readonly chip: SliceChip;
+  /** Where it is, when its number as programs know it is known. */
+  readonly place?: { readonly x: number; readonly y: number; readonly p: number };
   /** Position in the order in which cores run: chip x, chip y, physical core. */
   readonly order: number;
   /** Passes a packet the core sent to the router. */
@@ -39,15 +41,23 @@ export interface ScheduledCore {
 export class ArmMachine {
   /** Clock of the machine, a multiple of {@link SLICE_CLOCKS}. */
   now = 0;
+  /** Time stands still: a debugger looks at the machine. */
+  paused = false;
+  /** Called with every core that joins the schedule. */
+  onAdd: ((scheduled: ScheduledCore) => void) | undefined;
   readonly clockMhz: number;
   /** In order; bounded by the cores of the machine. */
   readonly #cores: ScheduledCore[] = [];
+  /** When each of them next has something to do, in the same order; the cores keep it up to date. */
+  #due = new Float64Array();
   /** Chips with cores in the schedule. */
   readonly #chips = new Set<SliceChip>();
   readonly #known = new WeakMap<ChipMemoryPort, ArmChip>();
   readonly #packets: { readonly from: ScheduledCore; readonly packet: Packet }[] = [];
   /** Milliseconds since boot at clock 0. */
   #bootMs = 0;
+  /** Index of the core whose turn it is in the slice; not 0 between slices only when a debugger stopped in the middle of one. */
+  #turn = 0;
 
   /** `clockMhz`: clocks per microsecond. */
   constructor(clockMhz = 200) {
@@ -80,20 +90,32 @@ export class ArmMachine {
 
   add(scheduled: ScheduledCore): void {
     const at = this.#cores.findIndex(({ order }) => order > scheduled.order);
-    this.#cores.splice(at < 0 ? this.#cores.length : at, 0, scheduled);
+    const index = at < 0 ? this.#cores.length : at;
+    this.#cores.splice(index, 0, scheduled);
+    if (index < this.#turn) this.#turn += 1;
+    this.#keepDues();
     this.#chips.add(scheduled.chip);
+    this.onAdd?.(scheduled);
   }
 
   remove(scheduled: ScheduledCore): void {
     const at = this.#cores.indexOf(scheduled);
     if (at < 0) return;
     this.#cores.splice(at, 1);
+    if (at < this.#turn) this.#turn -= 1;
+    scheduled.core.keepDue(new Float64Array(1), 0);
+    this.#keepDues();
     if (!this.#cores.some(({ chip }) => chip === scheduled.chip)) this.#chips.delete(scheduled.chip);
   }
 
   /** Takes a packet for the end of the slice. */
   send(from: ScheduledCore, packet: Packet): void {
     this.#packets.push({ from, packet });
+  }
+
+  /** The schedule. */
+  get cores(): readonly ScheduledCore[] {
+    return this.#cores;
   }
 
   /** Cores in the schedule. */
@@ -103,14 +125,15 @@ export class ArmMachine {
 
   /** Will any core do anything if nobody asks it to? */
   get isBusy(): boolean {
-    return this.#cores.some(({ core }) => core.nextEvent < Infinity);
+    return this.#due.some((due) => due < Infinity);
   }
 
   /** Clock of the next thing to happen; Infinity when everybody sleeps for good. */
   get nextEvent(): number {
     const { nowMs } = this;
     let due = Infinity;
-    for (const { core } of this.#cores) if (core.nextEvent < due) due = core.nextEvent;
+    const dues = this.#due;
+    for (let index = 0; index < dues.length; index++) if (dues[index]! < due) due = dues[index]!;
     for (const chip of this.#chips) {
       if (chip.needsSettling(nowMs)) return this.now;
       due = Math.min(due, this.now + (chip.nextPingMs - nowMs) * 1000 * this.clockMhz);
@@ -119,34 +142,43 @@ export class ArmMachine {
   }
 
   /**
-   * Runs up to clock `until` or until `budgetMs` of wall time are spent. Time in which everybody sleeps is skipped. Answers whether it got there.
+   * Runs up to clock `until` or until `budgetMs` of wall time are spent, or a debugger stops it. Time in which everybody sleeps is skipped. Answers
+   * whether it got there.
    */
   advance(until: number, budgetMs = Infinity): boolean {
     const ends = budgetMs === Infinity ? Infinity : performance.now() + budgetMs;
-    for (let slices = 1; this.now < until; slices++) {
-      const skip = Math.min(this.nextEvent, until) - this.now;
+    for (let slices = 1; this.now < until && !this.paused; slices++) {
+      const skip = this.#turn > 0 ? 0 : Math.min(this.nextEvent, until) - this.now;
       if (skip > SLICE_CLOCKS) this.now += Math.floor(skip / SLICE_CLOCKS) * SLICE_CLOCKS;
       if (this.now >= until) break;
       this.#slice();
       if (slices % SLICES_PER_LOOK === 0 && performance.now() > ends) break;
     }
-    for (let extra = 0; extra < MAX_LOCKED_SLICES && this.#isLocked(); extra++) this.#slice();
+    for (let extra = 0; extra < MAX_LOCKED_SLICES && !this.paused && this.#isLocked(); extra++) this.#slice();
     return this.now >= until;
   }
 
   #slice(): void {
     const from = this.now;
     const to = from + SLICE_CLOCKS;
-    for (const scheduled of this.#cores) {
-      if (scheduled.core.nextEvent >= to) continue;
+    for (; this.#turn < this.#cores.length; this.#turn++) {
+      if (this.#due[this.#turn]! >= to) continue;
+      const scheduled = this.#cores[this.#turn]!;
       scheduled.core.run(from, to);
       scheduled.afterSlice();
+      if (scheduled.core.halted) return;
     }
+    this.#turn = 0;
     this.now = to;
     // A packet may make a program of another kind send one: those join the queue and go out now too.
     for (const { from: sender, packet } of this.#packets) sender.route(packet);
     this.#packets.length = 0;
     for (const chip of this.#chips) if (chip.needsSettling(this.nowMs)) chip.settle(this.nowMs);
+  }
+
+  #keepDues(): void {
+    this.#due = new Float64Array(this.#cores.length);
+    for (const [index, { core }] of this.#cores.entries()) core.keepDue(this.#due, index);
   }
 
   #isLocked(): boolean {

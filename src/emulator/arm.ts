@@ -274,7 +274,7 @@ export function addWithFlags(cpu: Cpu, a: number, b: number, carry: number): num
   const sum = (a + b + carry) | 0;
   cpu.n = cpu.z = sum;
   cpu.v = (a ^ sum) & (b ^ sum);
-  cpu.c = (a >>> 0) + (b >>> 0) + carry > 0xffff_ffff ? 1 : 0;
+  cpu.c = ((a & b) | ((a | b) & ~sum)) >>> 31; // the carry out of bit 31, without leaving 32-bit arithmetic
   return sum;
 }
 

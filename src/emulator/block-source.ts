@@ -41,14 +41,18 @@ const CONDITIONS = [
 const SAVE = "/*save*/";
 const LOAD = "/*load*/";
 
-/** Source of a function `(cpu) => void` that executes the block once, or round and round up to `cpu.limit`. */
-export function blockSource(entries: readonly BlockEntry[], thumb: boolean): string {
-  return new BlockWriter(entries, thumb).source();
+/**
+ * Source of a function `(cpu) => void` that executes the block once, or round and round up to `cpu.limit`. `counting`: it counts each instruction
+ * in `cpu.counts`.
+ */
+export function blockSource(entries: readonly BlockEntry[], thumb: boolean, counting = false): string {
+  return new BlockWriter(entries, thumb, counting).source();
 }
 
 class BlockWriter {
   readonly #entries: readonly BlockEntry[];
   readonly #thumb: boolean;
+  readonly #counting: boolean;
   readonly #start: number;
   readonly #lines: string[] = [];
   #used = 0;
@@ -57,7 +61,8 @@ class BlockWriter {
   #count = 0;
   #entry!: BlockEntry;
 
-  constructor(entries: readonly BlockEntry[], thumb: boolean) {
+  constructor(entries: readonly BlockEntry[], thumb: boolean, counting: boolean) {
+    this.#counting = counting;
     this.#entries = entries;
     this.#thumb = thumb;
     this.#start = entries[0]!.address;
@@ -77,7 +82,7 @@ class BlockWriter {
     const load = [...registers.map((i) => `r${i}=R[${i}]`), "n=cpu.n", "z=cpu.z", "c=cpu.c", "v=cpu.v"];
     const save = [...written.map((i) => `R[${i}]=r${i}`), "cpu.n=n", "cpu.z=z", "cpu.c=c", "cpu.v=v"].join(",");
     const body = this.#lines.join("\n").replaceAll(SAVE, save).replaceAll(LOAD, load.join(","));
-    return `const R=cpu.r,D=cpu.dtcm,D16=cpu.dtcmHalves,D8=cpu.dtcmBytes,I=cpu.itcm,I16=cpu.itcmHalves,I8=cpu.itcmBytes,w=cpu.codeWrites;
+    return `const R=cpu.r,D=cpu.dtcm,D16=cpu.dtcmHalves,D8=cpu.dtcmBytes,I=cpu.itcm,I16=cpu.itcmHalves,I8=cpu.itcmBytes,w=cpu.codeWrites${this.#counting ? ",K=cpu.counts" : ""};
 let ${load.join(",")};
 let t=cpu.cycles,q=cpu.instructions,limit=cpu.limit,a=0,m=0,x=0,y=0,s=0,e=0;
 for(;;){
@@ -120,8 +125,9 @@ ${body}
   }
 
   #instruction(entry: BlockEntry, live: number): void {
-    const { micro } = entry;
+    const { micro, address, length } = entry;
     const text = this.#text(micro, live);
+    if (this.#counting) for (let part = 0; part < length; part++) this.#lines.push(`K[${(address >> 1) + part}]++;`);
     this.#lines.push(micro.condition === 14 ? `{${text}}` : `if(${CONDITIONS[micro.condition]}){${text}}`);
   }
 
@@ -182,7 +188,7 @@ ${body}
       // Adding the complement is how the processor subtracts: one rule for all flags.
       text += `a=${left};m=${right};s=${carry};x=(a+m+s)|0;`;
       if ((wanted & V) !== 0) text += "v=(a^x)&(m^x);";
-      if ((wanted & C) !== 0) text += "c=(a>>>0)+(m>>>0)+s>4294967295?1:0;";
+      if ((wanted & C) !== 0) text += "c=((a&m)|((a|m)&~x))>>>31;";
       text += resultFlags(wanted);
     }
     const compares = operation >= 8 && operation <= 11;

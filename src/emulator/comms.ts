@@ -46,8 +46,10 @@ export class Comms {
 
   /** A packet arrives over link `route` (7: from this chip). */
   receive(packet: Packet, route: number): void {
-    if (this.#waiting.length < MAX_WAITING) this.#waiting.push({ ...packet, route });
-    else this.dropped += 1;
+    if (this.#waiting.length < MAX_WAITING) {
+      const { control, key, payload } = packet;
+      this.#waiting.push({ control, key, payload, route });
+    } else this.dropped += 1;
   }
 
   read(offset: number): number {

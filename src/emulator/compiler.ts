@@ -1,6 +1,7 @@
 import { executeArm } from "./arm.js";
 import { type BlockEntry, blockSource } from "./block-source.js";
-import { BusFault, type Cpu, ITCM_SIZE } from "./cpu.js";
+import { type Cpu, ITCM_SIZE } from "./cpu.js";
+import { abort, count, stepOnce } from "./interpreter.js";
 import { decodeArm, decodeThumb, decodeThumbCall, type MicroOp } from "./micro-op.js";
 import { executeThumb } from "./thumb.js";
 
@@ -23,6 +24,7 @@ const PAGES = (2 * ITCM_SIZE) / 2 / PAGE;
  * of a thousand cores use little of their memory.
  */
 interface CoreCode {
+  readonly owner: Compiler;
   readonly pages: ((CompiledBlock | number)[] | undefined)[];
   codeWrites: number;
 }
@@ -33,8 +35,13 @@ interface CoreCode {
  * after stores that leave the core's own memory, so they land a few instructions later than in the interpreter.
  */
 export class Compiler {
-  readonly #cores = new WeakMap<Cpu, CoreCode>();
   readonly #shared = new Map<string, CompiledBlock>();
+  readonly #counting: boolean;
+
+  /** `counting`: every instruction is counted in {@link Cpu.counts}, which all its cores must have. Without, blocks know nothing of counting. */
+  constructor(options: { readonly counting?: boolean } = {}) {
+    this.#counting = options.counting ?? false;
+  }
 
   /** Blocks compiled so far and still known. */
   get blockCount(): number {
@@ -44,18 +51,16 @@ export class Compiler {
   /** The engine: runs `cpu` until its clock reaches `untilCycle`, {@link Cpu.limit} is pulled in, or it sleeps. */
   readonly run = (cpu: Cpu, untilCycle: number): void => {
     cpu.limit = untilCycle;
-    let code = this.#cores.get(cpu);
-    if (code === undefined) {
-      code = { pages: new Array(PAGES).fill(undefined), codeWrites: cpu.codeWrites };
-      this.#cores.set(cpu, code);
+    let code = cpu.engineState as CoreCode | undefined;
+    if (code?.owner !== this) {
+      code = { owner: this, pages: new Array(PAGES).fill(undefined), codeWrites: cpu.codeWrites };
+      cpu.engineState = code;
     }
     while (cpu.cycles < cpu.limit && !cpu.waiting) {
       try {
         this.#blocks(cpu, code);
       } catch (fault) {
-        if (!(fault instanceof BusFault)) throw fault;
-        if (fault.access === "fetch") cpu.prefetchAbort(cpu.pc);
-        else cpu.dataAbort(cpu.r[15]! - (cpu.thumb ? 4 : 8));
+        abort(cpu, fault);
       }
     }
   };
@@ -66,7 +71,7 @@ export class Compiler {
       if (cpu.codeWrites !== code.codeWrites) this.#forget(cpu, code);
       const { pc } = cpu;
       if ((pc & -ITCM_SIZE) !== 0) {
-        stepOnce(cpu);
+        stepOnce(cpu); // counts are kept of ITCM alone
         continue;
       }
       const at = cpu.thumb ? (ITCM_SIZE + pc) >> 1 : pc >> 1;
@@ -79,6 +84,7 @@ export class Compiler {
       if (typeof block === "function") block(cpu);
       else if (block < WORTH_COMPILING) {
         page[at & (PAGE - 1)] = block + 1;
+        if (this.#counting) count(cpu);
         stepOnce(cpu);
       } else page[at & (PAGE - 1)] = this.#compile(cpu);
     }
@@ -100,28 +106,10 @@ export class Compiler {
     let block = this.#shared.get(key);
     if (block === undefined) {
       if (this.#shared.size >= MAX_SHARED) this.#shared.clear();
-      block = compileBlock(entries, cpu.thumb);
+      block = compileBlock(entries, cpu.thumb, this.#counting);
       this.#shared.set(key, block);
     }
     return block;
-  }
-}
-
-/** One instruction, interpreted. */
-function stepOnce(cpu: Cpu): void {
-  const { pc } = cpu;
-  cpu.cycles++;
-  cpu.instructions++;
-  if (cpu.thumb) {
-    const op = cpu.fetch16(pc);
-    cpu.pc = (pc + 2) | 0;
-    cpu.r[15] = pc + 4;
-    executeThumb(cpu, op);
-  } else {
-    const op = cpu.fetch32(pc);
-    cpu.pc = (pc + 4) | 0;
-    cpu.r[15] = pc + 8;
-    executeArm(cpu, op);
   }
 }
 
@@ -154,7 +142,7 @@ function endsBlock(micro: MicroOp): boolean {
 }
 
 /** The function of a block. The source holds nothing but numbers from decoded fields: nothing of the image reaches it as text. */
-export function compileBlock(entries: readonly BlockEntry[], thumb: boolean): CompiledBlock {
-  const make = new Function("arm", "thumb", `return function(cpu){${blockSource(entries, thumb)}}`);
+export function compileBlock(entries: readonly BlockEntry[], thumb: boolean, counting = false): CompiledBlock {
+  const make = new Function("arm", "thumb", `return function(cpu){${blockSource(entries, thumb, counting)}}`);
   return make(executeArm, executeThumb) as CompiledBlock;
 }

@@ -78,6 +78,8 @@ export class Cpu {
   errors = 0;
   errorVector = 0;
   errorAddress = 0;
+  /** Called with the core still as it was when an instruction failed, before the exception is entered. */
+  onError: (() => void) | undefined;
   /** The most recent access nobody answered, for the words of an error report. */
   lastFault: BusFault | undefined;
   /** CP15 control register: bit 1 alignment check, bit 13 vectors at 0xFFFF0000. */
@@ -91,6 +93,10 @@ export class Cpu {
   readonly dtcmHalves = new Uint16Array(this.dtcm.buffer);
   /** One byte per ITCM word, not zero when a compiled block came from it. */
   readonly codeWords = new Uint8Array(ITCM_SIZE / 4);
+  /** What the engine that runs it keeps of its code; nobody else's business. */
+  engineState: object | undefined;
+  /** How often each half word of ITCM was executed; `undefined`: nobody counts. */
+  counts: Float64Array | undefined;
   /** Counts writes into compiled code: a run of compiled code ends when it moves. */
   codeWrites = 0;
 
@@ -211,6 +217,22 @@ export class Cpu {
     else this.r[index] = value;
   }
 
+  /** Stack pointer, link register and saved status of a mode, whichever is the current one. Unsigned; a mode without a saved status has 0. */
+  bankOf(mode: number): { readonly sp: number; readonly lr: number; readonly spsr: number } {
+    const bank = BANK_OF_MODE[mode]!;
+    const isCurrent = bank === this.#bank();
+    return {
+      sp: (isCurrent ? this.r[13]! : this.#banked13[bank]!) >>> 0,
+      lr: (isCurrent ? this.r[14]! : this.#banked14[bank]!) >>> 0,
+      spsr: bank === 0 ? 0 : this.#spsr[bank]! >>> 0,
+    };
+  }
+
+  /** r8 to r12 of FIQ, whichever mode is the current one. Unsigned. */
+  fastRegisters(): number[] {
+    return Array.from(this.#bank() === 1 ? this.r.subarray(8, 13) : this.#high[1], (value) => value >>> 0);
+  }
+
   #bank(): number {
     return BANK_OF_MODE[this.mode]!;
   }
@@ -249,8 +271,7 @@ export class Cpu {
     this.r[14] = link;
     this.thumb = false;
     this.mask(true, this.fiqMasked || mode === Mode.FIQ);
-    this.pc = ((this.control & (1 << 13)) !== 0 ? 0xffff_0000 : 0) + vector;
-    this.pc |= 0;
+    this.pc = ((this.control & (1 << 13)) !== 0 ? -0x1_0000 : 0) + vector;
     this.cycles += 2;
   }
 
@@ -258,7 +279,17 @@ export class Cpu {
     this.errors += 1;
     this.errorVector = vector;
     this.errorAddress = address;
+    this.onError?.();
     this.enter(vector, mode, link);
+  }
+
+  /** Takes the error just entered back: the core stands before the instruction that failed, as if it had not been tried. */
+  undoError(): void {
+    this.restoreStatus();
+    this.pc = this.errorAddress;
+    this.errors -= 1;
+    this.cycles -= 3;
+    this.instructions -= 1;
   }
 
   /** An instruction that does not exist. `pc` is already past it. */

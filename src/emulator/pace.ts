@@ -62,6 +62,13 @@ export class Pace {
     this.#resting = false;
     this.#timer = undefined;
     if (this.#machine.coreCount === 0) return;
+    if (this.#machine.paused) {
+      this.#resting = true;
+      this.#last = performance.now();
+      this.#target = this.#machine.now;
+      this.#timer = setTimeout(() => this.#turn(), REST_MS);
+      return;
+    }
     let hurry = false;
     try {
       hurry = this.#advance();

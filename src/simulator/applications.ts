@@ -81,12 +81,12 @@ export function deliverSdp(core: Core, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Hands a multicast packet to the program of a core. */
-export function deliverPacket(chip: Chip, p: number, key: number, payload: number | undefined): void {
+/** Hands a multicast or fixed-route packet to the program of a core. */
+export function deliverPacket(chip: Chip, p: number, key: number, payload: number | undefined, fixed: boolean): void {
   const core = chip.cores[p];
   const program = core?.program;
-  if (core === undefined || program?.onMulticast === undefined) return;
-  guard(core, () => program.onMulticast?.(key, payload));
+  if (core === undefined || program === undefined) return;
+  guard(core, () => (fixed ? program.onFixedRoute?.(key, payload) : program.onMulticast?.(key, payload)));
 }
 
 /** The bytes of an image in memory, as far as its load table reaches; none when there is no such table. */

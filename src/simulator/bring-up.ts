@@ -49,7 +49,7 @@ export function bringUp({ whole, assembly, firmware, clock, options, ...more }: 
     root.counters.dropped[reason] += 1;
   });
   const multicast = new Multicast(system, deliverPacket);
-  system.multicast = (chip, key, payload) => multicast.send(chip, key, payload);
+  system.multicast = (chip, key, payload, fixed) => multicast.send(chip, key, payload, fixed);
   system.transmit = (chip, bytes) => boardOf(chip)?.transmit(bytes);
   system.board = boardOf;
   for (const { board, chip } of boards) {

@@ -23,6 +23,8 @@ export interface CoreProgram {
   onSdp?(message: SdpMessage): void;
   /** A multicast packet that the routing tables led to this core. */
   onMulticast?(key: number, payload: number | undefined): void;
+  /** A fixed-route packet that the routers' fixed routes led to this core. */
+  onFixedRoute?(key: number, payload: number | undefined): void;
   /** Time passes. `true`: call again at once, there is work left. Keep each call below some milliseconds. */
   onTick?(elapsedMs: number): boolean | undefined;
   /** The core is reset. */
@@ -61,6 +63,8 @@ export interface CoreContext {
   sendSdp(message: Pick<SdpMessage, "tag" | "destPort" | "destCpu" | "destX" | "destY" | "data"> & Partial<SdpMessage>): void;
   /** Puts a multicast packet into the router. */
   sendMulticast(key: number, payload?: number): void;
+  /** Puts a packet into the router that goes where its fixed route leads. */
+  sendFixedRoute(key: number, payload?: number): void;
   /** SDRAM under the application's id; 0 when there is none. */
   allocate(sizeBytes: number, tag?: number): number;
   /** Ends the core with a run-time error: state RTE and the code. */

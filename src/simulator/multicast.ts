@@ -14,30 +14,37 @@ interface Packet {
   readonly chip: Chip;
   readonly key: number;
   readonly payload: number | undefined;
+  /** Goes where the router's fixed route leads, whatever its key. */
+  readonly fixed: boolean;
   /** Link on which it came in; `undefined`: from a core of the chip. */
   readonly from: Link | undefined;
   readonly hops: number;
 }
 
-/** Carries multicast packets through the routing tables: masks, default routing, counted drops. */
+type Deliver = (chip: Chip, p: number, key: number, payload: number | undefined, fixed: boolean) => void;
+
+/** Router counter of fixed-route packets that were dropped. */
+const DUMP_FIXED = 11;
+
+/** Carries multicast packets through the routing tables (masks, default routing, counted drops) and fixed-route packets along the fixed routes. */
 export class Multicast {
   readonly #system: System;
-  readonly #deliver: (chip: Chip, p: number, key: number, payload: number | undefined) => void;
+  readonly #deliver: Deliver;
   readonly #queue: Packet[] = [];
   #running = false;
 
-  constructor(system: System, deliver: (chip: Chip, p: number, key: number, payload: number | undefined) => void) {
+  constructor(system: System, deliver: Deliver) {
     this.#system = system;
     this.#deliver = deliver;
   }
 
-  send(chip: Chip, key: number, payload: number | undefined): void {
-    this.#push({ chip, key: key >>> 0, payload: payload === undefined ? undefined : payload >>> 0, from: undefined, hops: 0 });
+  send(chip: Chip, key: number, payload: number | undefined, fixed: boolean): void {
+    this.#push({ chip, key: key >>> 0, payload: payload === undefined ? undefined : payload >>> 0, fixed, from: undefined, hops: 0 });
     if (!this.#running) this.#run();
   }
 
   #push(packet: Packet): void {
-    if (this.#queue.length >= MAX_QUEUE || packet.hops > MAX_HOPS) packet.chip.router.dump(packet.key, packet.payload, packet.from ?? 7);
+    if (this.#queue.length >= MAX_QUEUE || packet.hops > MAX_HOPS) this.#drop(packet, packet.from ?? 7);
     else this.#queue.push(packet);
   }
 
@@ -51,23 +58,29 @@ export class Multicast {
   }
 
   #move(packet: Packet): void {
-    const { chip, key, payload, from } = packet;
+    const { chip, key, payload, fixed, from } = packet;
     const { router } = chip;
-    router.count(from === undefined ? Counter.LOC_MC : Counter.EXT_MC);
-    const route = router.lookup(key);
+    if (fixed) router.count(from === undefined ? Counter.LOC_FR : Counter.EXT_FR);
+    else router.count(from === undefined ? Counter.LOC_MC : Counter.EXT_MC);
+    const route = fixed ? router.fixedRoute : router.lookup(key);
     if (route === undefined) {
       // Nothing matches: straight on, if it came from a neighbour.
-      if (from === undefined) router.dump(key, payload, 7);
+      if (from === undefined) this.#drop(packet, 7);
       else this.#leave(packet, oppositeLink(from));
       return;
     }
     for (const link of LINKS) if ((route >>> link) & 1) this.#leave(packet, link);
-    for (const [p, physical] of chip.v2p.entries()) if ((route >>> (6 + physical)) & 1) this.#deliver(chip, p, key, payload);
+    for (const [p, physical] of chip.v2p.entries()) if ((route >>> (6 + physical)) & 1) this.#deliver(chip, p, key, payload, fixed);
   }
 
   #leave(packet: Packet, link: Link): void {
     const to = this.#system.neighbour(packet.chip, link);
-    if (to === undefined) packet.chip.router.dump(packet.key, packet.payload, link);
+    if (to === undefined) this.#drop(packet, link);
     else this.#push({ ...packet, chip: to, from: oppositeLink(link), hops: packet.hops + 1 });
+  }
+
+  #drop({ chip, key, payload, fixed }: Packet, link: number): void {
+    if (fixed) chip.router.count(DUMP_FIXED);
+    else chip.router.dump(key, payload, link);
   }
 }

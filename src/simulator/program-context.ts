@@ -127,7 +127,11 @@ export class ProgramContext implements CoreContext, Ticking {
   }
 
   sendMulticast(key: number, payload?: number): void {
-    if (!this.#ended) this.#system.multicast(this.#chip, key, payload);
+    if (!this.#ended) this.#system.multicast(this.#chip, key, payload, false);
+  }
+
+  sendFixedRoute(key: number, payload?: number): void {
+    if (!this.#ended) this.#system.multicast(this.#chip, key, payload, true);
   }
 
   allocate(sizeBytes: number, tag = 0): number {

@@ -46,8 +46,8 @@ export class System implements ChipWorld {
   lastId = 0;
   /** Chips with a COUNT under way. */
   readonly counting = new Set<Chip>();
-  /** Puts a multicast packet into the router of a chip. Set by the machine. */
-  multicast: (chip: Chip, key: number, payload: number | undefined) => void = () => undefined;
+  /** Puts a multicast packet, or a fixed-route one, into the router of a chip. Set by the machine. */
+  multicast: (chip: Chip, key: number, payload: number | undefined, fixed: boolean) => void = () => undefined;
   /** Takes an SDP datagram (with pad) in at a chip. Set by the dispatcher. */
   route: (chip: Chip, bytes: Uint8Array) => void = () => undefined;
   /** Sends a message for the host out of an Ethernet chip. Set by the boards. */

@@ -69,7 +69,14 @@ describe("the target datagrams", () => {
   it("sends, and gives what comes, to anybody who has the key", async () => {
     const [one, other] = [await connect(), await connect()];
     const { key, ...place } = (await one.call("describe")) as { key: string };
-    expect(place).toEqual({ allow: "disturb", host: "board", port: 17893, boot_port: 54321, bmp: { host: "bmp", port: 17893 } });
+    expect(place).toEqual({
+      allow: "disturb",
+      host: "board",
+      port: 17893,
+      boot_port: 54321,
+      bmp: { host: "bmp", port: 17893 },
+      local: null,
+    });
     const channel = await one.call("open", ["board", 17893]);
     const waiting = other.call("receive", [key, 10]);
     expect(await one.call("send", [[[channel, LOOK]]])).toBeNull();

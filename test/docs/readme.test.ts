@@ -62,7 +62,7 @@ it("the TypeScript is right as it stands", async () => {
       );
       return file;
     });
-    expect(files.length).toBe(2);
+    expect(files.length).toBe(3);
     const options =
       "--ignoreConfig --noEmit --strict --target es2022 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck".split(
         " ",

@@ -7,8 +7,8 @@ import { expect, it } from "vitest";
 import { collect } from "../e2e/spinn.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Rooms whose page has a test of its own, because its example writes files or takes a board. */
-const ELSEWHERE = new Set(["cli", "bringup", "services/stream"]);
+/** Rooms whose page has a test of its own, because its example writes files or takes a board or a cluster. */
+const ELSEWHERE = new Set(["cli", "bringup", "services/stream", "services/cluster"]);
 const ROOMS = Object.keys((JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { exports: Record<string, unknown> }).exports)
   .filter((name) => name !== "./package.json")
   .map((name) => name.replace(/^\.\/?/, "") || "transceiver");
@@ -34,6 +34,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   simulator: "47 true\n",
   emulator: "hello from core 1 of chip 0,0\n",
   controller: "true\n",
+  web: "200\n",
   "services/rpc": "5\n",
   "services/publish": "21\n",
   "services/inspect": "42\n",

@@ -46,6 +46,9 @@ const CASES: Readonly<Record<string, Case>> = {
   ybug: { words: ["ybug", "FOLDER/a.ybug"], to: "board", noFile: ["ybug", "FOLDER/none.ybug"], wide: true },
   bmpc: { words: ["bmpc", "FOLDER/a.bmpc"], to: "bmp", noFile: ["bmpc", "FOLDER/none.bmpc"], wide: true },
   simulate: { words: ["simulate", "--board", "spin3", "--host", at(210)], to: "none", endless: true },
+  // What it talks to is a port of its own, and tested with that.
+  faults: { words: ["faults", `${CLOSED}:4000`], to: "none", status: 4 },
+  replay: { words: ["replay", "FOLDER/none.pcap"], to: "none", status: 2, noFile: ["replay", "FOLDER/none.pcap"] },
   test: { words: ["test", "fixtures/apps/hello.aplx", "--cores", "0,0,1"], to: "none", noFile: ["test", "FOLDER/none.aplx"] },
   discover: { words: ["discover", "--for", "20ms", "--listen", at(211)], to: "none", status: 1 },
   boot: {

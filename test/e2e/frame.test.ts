@@ -6,7 +6,7 @@ import { SimulatedMachine } from "../../src/simulator/index.js";
 import { schemaProblems } from "./json-schema.js";
 import { addresses, command, jsonOf, temporaryFolder } from "./spinn.js";
 
-const at = addresses(3);
+const at = addresses(5);
 const HOST = at(1);
 const BMP = at(100);
 const FRAME = at(120);

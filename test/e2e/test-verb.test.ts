@@ -44,6 +44,67 @@ it("a core that crashes is explained, and is no success unless it was expected t
   expect((await command(["test", FAULTY, "--expect-state", "RTE"])).status).toBe(0);
 });
 
+it("with the ELF file a crash comes with the calls that led to it, and the whole core can be kept", async () => {
+  await using folder = await temporaryFolder();
+  const run = await command(["test", FAULTY, "--elf", "fixtures/apps/faulty.elf", "--dump", folder.file("cores"), "--json"]);
+  expect(run.status).toBe(1);
+  expect(run.stderr).toMatch(/boot ROM\n {2}#0 0x[0-9a-f]{8} app_main\+0x[0-9a-f]+, .*faulty\.c:\d+\n {2}#1 /);
+  expect(jsonOf(run)).toMatchObject({
+    troubles: [{ backtrace: [{ name: "app_main", origin: "exact" }, { name: "runtime_main" }, { name: "reset" }] }],
+  });
+  expect(await readFile(folder.file("cores/core-0-0-1.txt"), "utf8")).toMatch(
+    /^core 0,0,1 \(physical \d+\), application faulty: data abort/,
+  );
+  expect(JSON.parse(await readFile(folder.file("cores/core-0-0-1.json"), "utf8"))).toMatchObject({
+    schema: "spinn.dump",
+    version: 1,
+    p: 1,
+  });
+  expect([
+    (await readFile(folder.file("cores/core-0-0-1.itcm"))).length,
+    (await readFile(folder.file("cores/core-0-0-1.dtcm"))).length,
+  ]).toEqual([0x8000, 0x10000]);
+  expect(await command(["test", FAULTY, "--elf", "README.md"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/is no ELF file/) as string,
+  });
+});
+
+it("profile by function and coverage by line, as tables and as data; both need the ELF file", async () => {
+  const words = ["test", FAULTY, "--elf", "fixtures/apps/faulty.elf", "--expect-state", "RTE", "--profile", "--coverage"];
+  const run = await command(words);
+  expect(run).toMatchObject({ status: 0, stdout: "" });
+  expect(run.stderr).toMatch(/instructions +share +calls +address +function\n +\d+ +\d+\.\d % +1 +0x[0-9a-f]{8} +runtime_start\n/);
+  expect(run.stderr).toMatch(/faulty\.c +[\d -]+\n/);
+  expect(jsonOf(await command([...words, "--json"]))).toMatchObject({
+    profile: expect.arrayContaining([expect.objectContaining({ name: "app_main", calls: 1 })]) as unknown,
+    coverage: { files: expect.arrayContaining([expect.objectContaining({ file: "apps/faulty/faulty.c" })]) as unknown },
+  });
+  expect(await command(["test", FAULTY, "--profile"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/--profile needs --elf/) as string,
+  });
+  expect((await command([...words, "--gdb"])).status).toBe(2);
+});
+
+it("packets of the cores, a line each, in order", async () => {
+  await using folder = await temporaryFolder();
+  const run = await command(["test", "fixtures/apps/devices.aplx", "--cores", "0,0,4", "--trace", folder.file("trace.ndjson")]);
+  expect(run.status).toBe(0);
+  const lines = (await readFile(folder.file("trace.ndjson"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { time: number });
+  const core = { x: 0, y: 0, p: 4, type: "multicast", key: "0x00c0de04", payload: "0x12345678" };
+  expect(lines).toMatchObject([
+    { event: "sent", ...core },
+    { event: "received", ...core },
+  ]);
+  expect(lines[1]!.time - lines[0]!.time).toBeLessThan(20);
+  const nowhere = await command(["test", FAULTY, "--trace", "no/such/folder/trace"]);
+  expect(nowhere).toMatchObject({ status: 2, stderr: expect.stringMatching(/trace .* cannot be written/) as string });
+});
+
 it("an application that never ends runs for the time given, by its own clock", async () => {
   const run = await command(["test", "fixtures/apps/echo.aplx", "--for", "1min", "--expect-state", "EXIT", "--json"]);
   expect(run.status).toBe(1);

@@ -75,7 +75,8 @@ describe("a board through a controller", () => {
   const lines: readonly (readonly [string, number, RegExp])[] = [
     ["info", 0, /verdict +whole/],
     ["info --json", 0, /"schema":"spinn\.info"/],
-    ["map", 0, /./],
+    // With its BMP the picture says temperatures, which are never the same twice.
+    ["map --svg FOLDER/map.svg", 0, /48 chips/],
     ["ps 0,0", 0, /scamp/],
     ["ps --counts --json", 0, /"counts"/],
     ["links 0,0", 0, /east/],
@@ -265,4 +266,14 @@ it("live events come through a controller", async () => {
   const end = JSON.parse(run.stdout.trimEnd().split("\n").at(-1)!) as Record<string, unknown>;
   expect(end).toMatchObject({ source: "events", board: `${at(30)}:17893`, tagFailures: 0 });
   expect(Number(end["events"])).toBeGreaterThanOrEqual(300);
+  expect(await command(["stream", "send", "1", "2", "--core", "0,0,1", "--via", via])).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^2 events in 1 message to core 0,0,1/) as string,
+  });
+  for (const words of [
+    ["stream", "send", "1", "--reverse", "12345", "--via", via],
+    ["stream", "events", "--notify", "0", "--via", via],
+  ]) {
+    expect((await command(words)).status).toBe(2);
+  }
 });

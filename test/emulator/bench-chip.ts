@@ -88,6 +88,7 @@ export class BenchChip {
   readonly memory = new BenchMemory();
   readonly sdp: SdpLike[] = [];
   readonly packets: { readonly p: number; readonly key: number; readonly payload: number | undefined }[] = [];
+  readonly fixed: { readonly p: number; readonly key: number; readonly payload: number | undefined }[] = [];
   readonly x: number;
   readonly y: number;
   bootMs = 5000;
@@ -180,6 +181,7 @@ export class BenchChip {
       nowMs: () => this.bootMs,
       sendSdp: (message) => this.sdp.push(message),
       sendMulticast: (key, payload) => this.packets.push({ p, key, payload }),
+      sendFixedRoute: (key, payload) => this.fixed.push({ p, key, payload }),
     };
   }
 

@@ -36,9 +36,9 @@ describe.skipIf(folder === undefined || !existsSync(folder ?? ""))("samples of s
   });
 
   const state = async (p: number, at = {}) => (await client.read(vcpuAddress(p) + 46, 1, at))[0]!;
-  const load = async (name: string, mask: number, chips: readonly { x: number; y: number }[] = [{ x: 0, y: 0 }]) => {
+  const load = async (name: string, mask: number, chips: readonly { x: number; y: number }[] = [{ x: 0, y: 0 }], app = APP) => {
     for (const at of chips) await client.write(0x6780_0000, readFileSync(join(folder!, `${name}.aplx`)), at);
-    for (const at of chips) await client.ask({ command: 19, ...at, arg1: ((APP << 24) | mask) >>> 0 });
+    for (const at of chips) await client.ask({ command: 19, ...at, arg1: ((app << 24) | mask) >>> 0 });
   };
   const signal = (number: number) => client.ask({ command: 22, x: 255, y: 255, arg1: 0, arg2: (number << 16) | 0xff00 | APP });
   const iobuf = async (p: number, at = {}) => {
@@ -156,17 +156,49 @@ describe.skipIf(folder === undefined || !existsSync(folder ?? ""))("samples of s
     expect(troubles).toEqual([]);
   }, 60_000);
 
-  it("heat_demo: 64 cores send frames of temperatures", async () => {
+  it("heat_demo: 64 cores send frames of temperatures, which settle where the borders' heat says", async () => {
     await open();
     await load("heat_demo", 0x1fffe, CHIPS);
     await until(async () => (await state(16, { x: 1, y: 1 })) === CoreState.SYNC0);
     await signal(4);
-    await virtualMs(500);
-    const frames = tube.received.filter((datagram) => datagram[3] === 1);
-    expect(frames.length).toBeGreaterThan(4);
-    for (const frame of frames) expect(frame.length).toBe(10 + 16 + 64);
+    const frames = () => tube.received.filter((datagram) => datagram[3] === 1);
+    await virtualMs(6_000);
+    expect(frames().length).toBeGreaterThan(4 * 20);
+    for (const frame of frames()) expect(frame.length).toBe(10 + 16 + 64);
+    const [first, last] = [temperatures(frames().slice(0, 8)), temperatures(frames())];
+    const expected = heat();
+    expect(Math.max(...first.flat().map((value, index) => Math.abs(value - expected.flat()[index]!)))).toBeGreaterThan(2);
+    for (const [x, column] of expected.entries())
+      for (const [y, value] of column.entries()) expect(last[x]![y], `${x},${y}`).toBeCloseTo(value, 0);
+    expect(temperatures(frames().slice(0, -4))).toEqual(last);
     expect(troubles).toEqual([]);
-  }, 60_000);
+  }, 90_000);
+
+  it("pt_demo: tracers find each other through the aggregator and deliver every pixel of an image", async () => {
+    await open();
+    for (const at of CHIPS) await load("tracer", at.x + at.y === 0 ? 0b11100 : 0b11110, [at], 16);
+    await load("aggregator", 0b10, [{ x: 0, y: 0 }], 17);
+    await until(async () => (await state(1)) === CoreState.RUN);
+    const [width, height] = [12, 10];
+    const camera = [-220 * 512, 50 * 512, 0, 65536, 0, 0, 0, 65536, 0, width, height, 60 * 65536, 50 * 65536, 1, 0, 0, 4];
+    client.send(client.request({ command: 4, p: 1, port: 1, flags: 7, data: new Uint8Array(Int32Array.from(camera).buffer) }));
+    const pixels = new Map<string, string>();
+    await until(() => {
+      for (const datagram of tube.received.splice(0)) {
+        expect([datagram[3], datagram.readUInt16LE(10)]).toEqual([1, 3]);
+        const count = datagram.readUInt32LE(14);
+        expect(datagram.length).toBe(26 + 7 * count);
+        for (let at = 26; at < datagram.length; at += 7)
+          pixels.set(`${datagram.readUInt16BE(at)},${datagram.readUInt16BE(at + 2)}`, datagram.subarray(at + 4, at + 7).toString("hex"));
+      }
+      return pixels.size >= width * height;
+    }, 60_000);
+    const wanted = Array.from({ length: width * height }, (_, index) => `${index % width},${Math.floor(index / width)}`);
+    expect([...pixels.keys()].sort()).toEqual(wanted.sort());
+    expect(new Set(pixels.values()).size).toBeGreaterThan(10);
+    expect(await iobuf(1)).toMatch(/Recruited 15 nodes\.\n[\s\S]*All nodes are now tracing\.\n/);
+    expect(troubles).toEqual([]);
+  }, 90_000);
 });
 
 const CHIPS = [0, 1].flatMap((x) => [0, 1].map((y) => ({ x, y })));
@@ -199,4 +231,22 @@ function lifeChanges(generations: number): Map<string, boolean[]> {
     alive = next;
   }
   return changes;
+}
+
+/** Temperatures of 8 x 8 cells, degrees, by x and y, as the last frame of each chip in `frames` has them: sixteen numbers of 16.16 bits. */
+function temperatures(frames: readonly Buffer[]): number[][] {
+  const cells = Array.from({ length: 8 }, () => new Array<number>(8).fill(0));
+  for (const frame of frames)
+    for (let core = 0; core < 16; core++)
+      cells[4 * frame[9]! + (core >> 2)]![4 * frame[8]! + (core & 3)] = frame.readInt32LE(26 + 4 * core) / 65536;
+  return cells;
+}
+
+/** The state in which every cell is the mean of its neighbours, with 40 degrees beyond the northern and western border and 10 beyond the others. */
+function heat(): number[][] {
+  const cells = Array.from({ length: 10 }, (_, x) => Array.from({ length: 10 }, (__, y) => (x === 0 || y === 9 ? 40 : 10) as number));
+  for (let round = 0; round < 1000; round++)
+    for (let x = 1; x <= 8; x++)
+      for (let y = 1; y <= 8; y++) cells[x]![y] = (cells[x - 1]![y]! + cells[x + 1]![y]! + cells[x]![y - 1]! + cells[x]![y + 1]!) / 4;
+  return cells.slice(1, 9).map((column) => column.slice(1, 9));
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { ArmMachine, type ArmTrouble, armProgram } from "../../src/emulator/index.js";
+import { ArmMachine, type ArmProgram, type ArmTrouble, armProgram } from "../../src/emulator/index.js";
 import { CoreState, vcpuAddress } from "../../src/machine/index.js";
 import { type DeadParts, SimulatedMachine } from "../../src/simulator/index.js";
 import { TestClient, until, word } from "../simulator/client.js";
@@ -94,6 +94,44 @@ describe("applications of a simulated machine on emulated cores", () => {
     expect(troubles).toEqual([]);
   });
 
+  it("a fixed-route packet follows the fixed routes of the chips to a core, and is counted where no route leads on", async () => {
+    const programs: ArmProgram[] = [];
+    arm = new ArmMachine();
+    troubles = [];
+    const choose = armProgram({ machine: arm, speed: Number.POSITIVE_INFINITY, onTrouble: (trouble) => troubles.push(trouble) });
+    machine = await SimulatedMachine.start({
+      board: "spin3",
+      port: 0,
+      timeScale: 0,
+      programs: () => {
+        programs.push(choose());
+        return programs.at(-1)!;
+      },
+    });
+    client = await TestClient.open(machine.boards[0]!.address);
+    const setRoute = (route: number, at: { readonly x: number; readonly y: number }) =>
+      client.write(0xf100_0084, new Uint8Array(Uint32Array.of(route).buffer), at);
+    for (const at of [
+      { x: 0, y: 0 },
+      { x: 1, y: 0 },
+    ])
+      await load("echo", 1 << 6, { at });
+    for (const x of [0, 1]) await until(async () => (await state(6, { x, y: 0 })) === CoreState.RUN);
+    const [sender, receiver] = programs as [ArmProgram, ArmProgram];
+    const physical = receiver.core.physicalCore;
+    await setRoute(1 << 0, { x: 0, y: 0 }); // east
+    await setRoute(1 << (6 + physical), { x: 1, y: 0 });
+    sender.route({ control: 0xc0, key: 0xfeed, payload: undefined });
+    expect(receiver.core.comms.waitingType).toBe(3);
+    expect(receiver.core.comms.read(0x14)).toBe(0xfeed);
+    await setRoute(1 << 5, { x: 1, y: 0 }); // south, where a board of four chips has a wire too
+    await setRoute(0, { x: 1, y: 1 });
+    sender.route({ control: 0xc2, key: 1, payload: 2 });
+    expect(receiver.core.comms.waitingType).toBeUndefined();
+    // Local and external packets of the fixed route, router counters 6 and 7.
+    expect([await client.word(0xf100_0318), await client.word(0xf100_031c, { x: 1, y: 0 })]).toEqual([2, 2]);
+  });
+
   it("LEDs are pins: whoever sets them, host or core, before and after cores execute", async () => {
     await open();
     const chip = () => machine.chip(0, 0);
@@ -134,7 +172,9 @@ describe("applications of a simulated machine on emulated cores", () => {
     await until(async () => (await state(5)) === CoreState.RTE);
     const vcpu = await client.read(vcpuAddress(5), 128);
     expect(vcpu[44]).toBe(5);
-    expect(troubles).toEqual([{ x: 0, y: 0, p: 5, message: expect.stringMatching(/boot ROM/) }]);
+    expect(troubles).toMatchObject([
+      { x: 0, y: 0, p: 5, message: expect.stringMatching(/boot ROM/) as string, dump: { p: 5, state: CoreState.RTE } },
+    ]);
     await load("hello", 1 << 7);
     await until(async () => (await state(7)) === CoreState.EXIT);
   });

@@ -1,6 +1,7 @@
 // Builds the small applications of fixtures/apps with Debian's gcc-arm-none-eabi into APLX images, and the monitor of fixtures/firmware into a
 // boot image.
-//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx, fixtures/firmware/monitor.boot
+//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx, <name>.elf with lines and frames
+//   for those in WITH_ELF, and fixtures/firmware/monitor.boot
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +21,10 @@ const FLAGS = [
   "-mthumb-interwork",
   "-fno-jump-tables",
 ];
+/** Those whose ELF files the tests of the debugging tools read. */
+const WITH_ELF = ["faulty"];
+/** Lines and frames without the compiler's description of types; paths as in the source tree. */
+const DEBUG = ["-g1", "-gz=none", `-ffile-prefix-map=${root}=apps`, `-Wa,--debug-prefix-map=${root}=apps`, "-gno-record-gcc-switches"];
 const names = process.argv.length > 2 ? process.argv.slice(2) : [...applications(), "monitor"];
 
 const work = mkdtempSync(join(tmpdir(), "spinn-apps-"));
@@ -59,7 +64,7 @@ function compile(name) {
   const objects = [];
   const build = (file, from, ...flags) => {
     const object = join(work, `${name}-${file}.o`);
-    gcc(...FLAGS, ...flags, "-I", runtime, "-c", join(from, file), "-o", object);
+    gcc(...FLAGS, ...(WITH_ELF.includes(name) ? DEBUG : []), ...flags, "-I", runtime, "-c", join(from, file), "-o", object);
     objects.push(object);
   };
   for (const file of readdirSync(runtime)
@@ -82,7 +87,10 @@ function compile(name) {
     "-o",
     out,
   );
-  run("arm-none-eabi-strip", ["--strip-debug", out]);
+  if (WITH_ELF.includes(name)) {
+    const unread = [".debug_info", ".debug_abbrev", ".debug_aranges", ".debug_rnglists", ".comment"].flatMap((section) => ["-R", section]);
+    run("arm-none-eabi-objcopy", [...unread, out, join(root, `${name}.elf`)]);
+  }
   return readFileSync(out);
 }
 

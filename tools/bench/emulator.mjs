@@ -1,11 +1,11 @@
 // Speed of the emulated CPU: million instructions a second of each engine on the application `work`, in ARM and in Thumb, on one thread; and the
-// cost of cores that sleep.      node tools/setup.mjs --quiet && node tools/bench/emulator.mjs [--rounds 200] [--idle: only the sleeping cores]
+// cost of cores that sleep.      node tools/setup.mjs --quiet && node tools/bench/emulator.mjs [--rounds 400] [--idle: only the sleeping cores]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import * as emulator from "../../dist/emulator/index.js";
 import { Chip } from "./emulator-chip.mjs";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "60" }, idle: { type: "boolean" } } });
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "400" }, idle: { type: "boolean" } } });
 const image = readFileSync(new URL("../../fixtures/apps/work.aplx", import.meta.url));
 for (const engine of process.argv.includes("--idle") ? [] : ["interpreter", "compiled"]) {
   for (const state of ["Thumb", "ARM"]) {

@@ -4,6 +4,7 @@ import { measureWrite, type WriteResult } from "../bench-write.js";
 import { addBoardOptions, withBoard } from "../board.js";
 import { writeOutputFile } from "../file.js";
 import { formatBytes } from "../format.js";
+import { addInspectOption, inspected } from "../inspected.js";
 import type { Verb } from "../job.js";
 import { parseNumber } from "../number.js";
 import { parsePlace } from "../place.js";
@@ -19,7 +20,7 @@ interface Options {
 
 export const verb: Verb = {
   configure: (command) =>
-    void addBoardOptions(command)
+    void addInspectOption(addBoardOptions(command))
       .option("--bytes <n>", "how much to move with each window, up to 64M (default: 1M)", (text) => parseNumber("--bytes", text))
       .option("--on <chip>", "chip x,y whose SDRAM is read (default: the root chip)", parsePlace)
       .option("--write", "also write, to a block of its own, and compare what is read back; without it nothing is written")
@@ -32,8 +33,12 @@ export const verb: Verb = {
     if (bytes < 256 || bytes > 64 << 20) throw usage("--bytes must be from 256 to 64M");
     await withBoard(job, command, async (board) => {
       const chip = options.on === undefined ? { x: board.version.x, y: board.version.y } : { x: options.on.x, y: options.on.y };
-      const measured = await board.measure({ chip, bytes, ...job.calls });
-      const written = options.write === true ? await measureWrite(job, board, chip, bytes) : undefined;
+      const { measured, written } = await inspected(job, command, "bench", async (steps) => {
+        const read = await board.measure({ chip, bytes, ...steps });
+        if (options.write !== true) return { measured: read, written: undefined };
+        await steps.safePoint();
+        return { measured: read, written: await measureWrite(job, steps, board, chip, bytes) };
+      });
       const { svg } = options;
       if (svg !== undefined) await writeOutputFile(svg, async () => new TextEncoder().encode(measurementChart(measured)));
       job.result({ chip, ...measured, ...(written === undefined ? {} : { written }), ...(svg === undefined ? {} : { file: svg }) }, () =>

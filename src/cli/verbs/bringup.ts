@@ -25,6 +25,7 @@ import { closingLine, Teller } from "../bringup-teller.js";
 import { fleetBoard, selectBoards } from "../fleet-boards.js";
 import { countsLine, FleetDisplay, fleetText } from "../fleet-display.js";
 import { plural } from "../format.js";
+import { addInspectOption, inspected } from "../inspected.js";
 import { type Inventory, readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
 import { parseDuration, parseInteger } from "../number.js";
@@ -51,6 +52,7 @@ interface Options {
   readonly dryRun?: boolean;
   readonly schema?: boolean;
   readonly ndjson?: boolean;
+  readonly inspect?: number | true;
   readonly via?: string;
   readonly alloc?: number;
 }
@@ -59,7 +61,7 @@ const AT_ONCE = 8;
 
 export const verb: Verb = {
   configure: (command) =>
-    void addRequestOptions(addViaOption(command, "else this computer's own network"))
+    void addInspectOption(addRequestOptions(addViaOption(command, "else this computer's own network")))
       .argument("[script]", "bring-up script in YAML")
       .option("--host <host>", "board; stands above what the script says (default: the script's, then SPINN_HOST)")
       .option("--port <n>", "UDP port of the board (default: 17893)", parsePort)
@@ -112,32 +114,52 @@ async function runOne(job: Job, command: Command, path: string, options: Options
     if (options[name] !== undefined)
       throw usage(`--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} is for many boards`, "add --boards NAMES");
   }
-  const { script, board: own } = await scriptAndBoard(path, options, inventory);
-  // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST.
-  const via = script.board.host !== undefined && options.via === undefined ? undefined : await viaOf(command, ["host", "bmp"]);
+  const { script, board: said } = await scriptAndBoard(path, options, inventory);
+  // --via stands above what the script says, as --host does; SPINN_VIA below, as SPINN_HOST. What sends nothing needs no way.
+  const isDirect = options.dryRun === true || (script.board.host !== undefined && options.via === undefined);
+  const via = isDirect ? undefined : await viaOf(command, ["host", "bmp"]);
   const network = via === undefined ? undefined : await openNetwork(job, via);
-  const board = network === undefined ? own : { ...addressOf(network), ...given(own) };
-  const common = { board, ...(options.resume === undefined ? {} : { resume: true }) };
+  const board = network === undefined ? said : boardOver(network, said, options);
+  const given = { board, ...(options.resume === undefined ? {} : { resume: true }) };
   if (options.dryRun) {
-    const plan = await planBringup(script, common);
+    const plan = await planBringup(script, given);
     const members = { script: plan.script, board: plan.board.host, bmp: plan.board.bmp?.host, dryRun: true, steps: plan.steps };
     job.result(members, () => `${planHead(plan.script, plan.steps.length)}${addressWords(plan.board)}\n${planText(job.terminal, plan)}`);
     return;
   }
   const teller = new Teller(job, options.ndjson === true);
-  const report = await runBringup(script, {
-    ...common,
-    ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
-    signal: job.signal,
-    onProgress: (event) => teller.tell(event),
-    outputFolder: options.output,
-    reportPath: options.report,
-    junitPath: options.junit,
-  });
+  const report = await inspected(job, command, "bringup", ({ signal, safePoint, ...told }) =>
+    runBringup(script, {
+      ...given,
+      ...(network === undefined ? {} : { devices: devicesOver(network.open) }),
+      signal,
+      beforeStep: safePoint,
+      onProgress: (event) => {
+        if (event.type === "step-start") told.onStep(`${event.step}: ${event.words}`);
+        else if (event.type === "step-progress") told.onProgress(event.progress);
+        teller.tell(event);
+      },
+      outputFolder: options.output,
+      reportPath: options.report,
+      junitPath: options.junit,
+    }),
+  );
   if (!options.ndjson) job.result({ report }, () => closingLine(report));
 }
 
 /** The script with the variables of the board that is meant; the board is what the caller, else the script, says. */
+/** The controller's board, with what was said otherwise. */
+function boardOver(network: RemoteNetwork, said: FleetBoard["address"], options: Options): FleetBoard["address"] {
+  const place = options.host === undefined ? network.board : { host: said.host, port: said.port };
+  return {
+    ...said,
+    ...place,
+    ...(options.port === undefined ? {} : { port: options.port }),
+    bootPort: options.bootPort ?? network.bootPort,
+    bmp: options.bmp === undefined ? network.bmp : said.bmp,
+  };
+}
+
 async function scriptAndBoard(
   path: string,
   options: Options,
@@ -166,12 +188,6 @@ async function scriptAndBoard(
   };
 }
 
-const addressOf = ({ board, bootPort, bmp }: RemoteNetwork) => ({ ...board, bootPort, bmp });
-
-function given<T extends object>(members: T): Partial<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
 /** Many boards: the command ends well when all of them are up. */
 async function runMany(
   job: Job,
@@ -183,6 +199,7 @@ async function runMany(
   for (const name of ["host", "port", "bmp", "via"] as const) {
     if (options[name] !== undefined) throw usage(`--${name} is for one board`, "what --boards names has its addresses in the inventory");
   }
+  if (options.inspect !== undefined) throw usage("--inspect is for one board", "a lab's bring-up tells of itself with --ndjson");
   const listed = selectBoards(names, inventory);
   const boards = listed.map((board) => ({ ...board, address: { ...board.address, bootPort: options.bootPort } }));
   const scriptFor = await readScript(path, options);
@@ -195,7 +212,7 @@ async function runMany(
 
 /** Boards that an allocation server lends, each with a job of its own. */
 async function runBorrowed(job: Job, command: Command, path: string, options: Options, count: number): Promise<ExitStatus | 143> {
-  for (const name of ["host", "port", "bmp", "via", "boards", "resume"] as const) {
+  for (const name of ["host", "port", "bmp", "via", "boards", "resume", "inspect"] as const) {
     if (options[name] !== undefined)
       throw usage(`--${name} does not go with --alloc`, "the allocation server says which boards there are, others each time");
   }

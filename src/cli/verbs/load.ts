@@ -4,6 +4,7 @@ import { addBoardOptions, withBoard } from "../board.js";
 import { addDryRun, isDryRun } from "../dry-run.js";
 import { readInputFile } from "../file.js";
 import { formatBytes, formatDuration, plural } from "../format.js";
+import { addInspectOption, inspected } from "../inspected.js";
 import type { Verb } from "../job.js";
 import { parseSelection, selectCores } from "../place.js";
 
@@ -15,7 +16,7 @@ interface Options {
 
 export const verb: Verb = {
   configure: (command) =>
-    void addDryRun(addBoardOptions(command))
+    void addInspectOption(addDryRun(addBoardOptions(command)))
       .argument("<image>", "application: an APLX file, as spinnaker_tools make it")
       .argument("<cores...>", "where: 1,2,3 or 1,2,3-5 or 1,2,3-5+9, a chip 1,2 for all its cores, 0-3,*,1 by pattern, @all")
       .option("--app-id <n>", `application id, 1 to 255 (default: ${DEFAULT_APP_ID})`, parseAppId)
@@ -40,7 +41,7 @@ export const verb: Verb = {
       if (isDryRun(job, command, `load ${path} (${formatBytes(image.length)}) on ${where}${wait ? ", to wait" : ""}`)) return;
       const startedAt = performance.now();
       job.leftBehind = `app ${appId} may run on some of ${plural(cores.length, "core")}: spinn stop --app-id ${appId} frees them`;
-      const result = await board.load(image, cores, { appId, wait, force, ...job.calls });
+      const result = await inspected(job, command, "load", (steps) => board.load(image, cores, { appId, wait, force, ...steps }));
       job.leftBehind = undefined;
       const ms = performance.now() - startedAt;
       const data = { board: board.remote, appId, state: wait ? "WAIT" : "RUN", ...result, chips, seconds: ms / 1000 };

@@ -2,7 +2,7 @@ import { SpinnError } from "../../errors.js";
 import { chipKey, formatChip, type Machine } from "../../machine/index.js";
 import { BMPTransceiver } from "../../transceiver/index.js";
 import { eachSlot, listSlots } from "../bmp.js";
-import { addBoardOptions, chooseBoard, resolveBoard, withBoard } from "../board.js";
+import { addBoardOptions, type ChosenBoard, chooseBoard, resolveBoard, withBoard } from "../board.js";
 import { writeOutputFile } from "../file.js";
 import { plural } from "../format.js";
 import { deadLinks, hexagonSvg, hexagonText, legend } from "../hexagons.js";
@@ -30,11 +30,13 @@ export const verb: Verb = {
   statuses: [3, 4, 9, 74],
   async run(job, command) {
     const { svg, bmp } = command.opts<{ svg?: string; bmp?: string }>();
-    const bmpHost = bmp ?? (await chooseBoard(job, command)).bmp;
+    const chosen = await chooseBoard(job, command);
+    const bmpHost = bmp ?? chosen.bmp;
     await withBoard(job, command, async (board) => {
       const { machine, problems } = await board.discover(job.calls);
       const title = `${board.remote}: ${plural(machine.chips.size, "chip")}`;
-      const temperatures = bmpHost === undefined ? [] : await readTemperatures(job, bmpHost, machine);
+      const temperatures =
+        bmpHost === undefined ? [] : await readTemperatures(job, { ...resolveBoard(bmpHost, undefined), open: chosen.open }, machine);
       const notes = new Map(temperatures.map((here) => [chipKey(here.x, here.y), celsiusText(here)]));
       if (svg !== undefined) await writeOutputFile(svg, async () => new TextEncoder().encode(hexagonSvg(machine, title, notes)));
       const file = svg === undefined ? {} : { file: svg };
@@ -54,10 +56,10 @@ export const verb: Verb = {
 };
 
 /** The map is worth drawing without them: a BMP that does not answer is told, and no failure. */
-async function readTemperatures(job: Job, host: string, machine: Machine): Promise<BoardTemperature[]> {
+async function readTemperatures(job: Job, at: Pick<ChosenBoard, "host" | "port" | "open">, machine: Machine): Promise<BoardTemperature[]> {
   try {
-    const { port, ...at } = resolveBoard(host, undefined);
-    await using bmp = await BMPTransceiver.connect({ host: at.host, port, signal: job.signal });
+    const { host, port, open } = at;
+    await using bmp = await BMPTransceiver.connect({ host, port, open, signal: job.signal });
     const calls = { signal: job.signal };
     const { slots } = await listSlots(job, bmp);
     const { done } = await eachSlot(job, slots, async (slot) => ({

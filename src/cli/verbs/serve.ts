@@ -9,6 +9,7 @@ import type { Job, Verb } from "../job.js";
 import { parseInteger } from "../number.js";
 import { usage } from "../usage.js";
 import { readPem } from "../via.js";
+import { addWebOptions, servePage } from "../web.js";
 
 interface Options {
   readonly host?: string;
@@ -21,6 +22,7 @@ interface Options {
   readonly scripts?: string;
   readonly simulation?: boolean;
   readonly allow?: Access;
+  readonly webAllow?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
@@ -45,7 +47,7 @@ const parseOpenPort = (text: string): number => parseInteger("port", text, 0, 65
 
 export const verb: Verb = {
   configure: (command) =>
-    void command
+    void addWebOptions(command)
       .option("--host <host>", "board: address, name, host:port, or a name of the inventory (default: $SPINN_HOST)")
       .option("--board-port <n>", "UDP port of the board (default: 17893)", parsePort)
       .option("--bmp <host>", "its board management processor, host or host:port (default: that of the inventory)")
@@ -71,6 +73,7 @@ export const verb: Verb = {
       .option("--scripts <folder>", "folder of bring-up scripts that callers may run (default: none)"),
   examples: [
     "serve --simulation # a controller without a board; try spinn runs, or sipyco_rpctool 127.0.0.1 3277 list-methods -t board",
+    "serve --host 192.168.240.1 --web --web-allow # and a page to look at and to steer runs from; it prints the page's address",
     "serve --host 192.168.240.1 --bmp 192.168.240.0 --bind 10.0.0.5 --scripts /srv/bringup # elsewhere then: spinn info --via 10.0.0.5",
     "serve --host 192.168.240.1 --bind '*' --allow look # everybody may watch, nobody may touch",
   ],
@@ -78,12 +81,15 @@ export const verb: Verb = {
   async run(job, command) {
     const options = command.opts<Options>();
     const bind = bindOf(options);
+    if (options.allow === "look" && options.webAllow)
+      throw usage("--allow look and --web-allow: what nobody may do, the page may not do either");
     const tls = await identityOf(options);
     await using machine = options.simulation ? await simulate(job) : undefined;
     const board = machine === undefined ? await named(options) : addressesOf(machine);
     const controller = new Controller({ ...board, isSimulation: options.simulation ?? false, scriptFolder: options.scripts });
     const { port, notifyPort, allow = "disturb" } = options;
     await using served = await serveController(controller, { bind, port, notifyPort, allow, tls });
+    await using page = await servePage(job, command, controller);
     if (!options.simulation) void tell(job, controller);
     const data = {
       ready: true,
@@ -94,10 +100,12 @@ export const verb: Verb = {
       notifyPort: served.notifyPort,
       allow,
       tls: tls !== undefined,
+      ...page.data,
     };
     job.result(
       data,
-      () => `ready: board ${board.host}, calls on port ${served.port}, state on port ${served.notifyPort} of ${bind.join(" ")}\n`,
+      () =>
+        `ready: board ${board.host}, calls on port ${served.port}, state on port ${served.notifyPort} of ${bind.join(" ")}\n${page.text}`,
     );
     if (bind.some((address) => address !== "127.0.0.1" && address !== "::1")) {
       if (tls?.peerCert === undefined) job.say(`WARNING:spinn:whoever reaches these addresses ${CAN[allow]}: there is no password`);

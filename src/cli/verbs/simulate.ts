@@ -6,6 +6,7 @@ import { parsePort, resolveBoard } from "../board.js";
 import { type FaultPlan, readFaultFile } from "../fault-file.js";
 import { faultWords } from "../fault-words.js";
 import { plural } from "../format.js";
+import { type GdbChoice, gdbOption, serveGdb } from "../gdb.js";
 import type { Verb } from "../job.js";
 import { parseControl, serveMachine } from "../machine-control.js";
 import { parseFactor, parseInteger } from "../number.js";
@@ -33,6 +34,7 @@ interface Options {
   readonly hello?: { readonly host: string; readonly port: number };
   readonly control?: { readonly host: string; readonly port: number };
   readonly cores?: CoreKind;
+  readonly gdb?: GdbChoice;
 }
 
 export const verb: Verb = {
@@ -74,7 +76,8 @@ export const verb: Verb = {
         "--control <[host:]port>",
         "TCP port over which spinn faults steers the machine while it runs; 0 takes a free one (default: none; host: 127.0.0.1)",
         parseControl,
-      ),
+      )
+      .addOption(gdbOption()),
   examples: [
     "simulate --board spin3 # 4 chips on 127.0.0.1, until Ctrl-C",
     "simulate --board spin5 --unbooted --bmp-host 127.0.0.2 # as a board is when it has just been switched on",
@@ -92,12 +95,16 @@ export const verb: Verb = {
         options.firmware === true ? undefined : options.firmware,
         machineOptions(options),
         options.speed,
+        options.gdb,
       );
       return;
     }
     if (options.speed !== undefined) throw usage("--speed is for --firmware", "cores of the simulated machine run in real time");
     const { FAULT_PRESETS: presets, SimulatedMachine } = await import("../../simulator/index.js");
-    const programs = await coresOf(options.cores ?? "arm", job);
+    if (options.gdb !== undefined && (options.cores ?? "arm") !== "arm") throw usage("--gdb is for emulated cores", "leave out --cores");
+    const { ArmMachine } = await import("../../emulator/index.js");
+    const arm = new ArmMachine();
+    const programs = await coresOf(options.cores ?? "arm", job, arm);
     const plan = options.faults === undefined ? {} : await readFaults(options.faults, presets);
     await using machine = await SimulatedMachine.start({
       ...machineOptions(options),
@@ -112,6 +119,7 @@ export const verb: Verb = {
     });
     await using server =
       options.control === undefined ? undefined : await serveMachine(machine, presets, options.control.host, options.control.port);
+    await using _gdb = await serveGdb(job, arm, options.gdb, undefined);
     const control = server === undefined ? undefined : `${options.control!.host}:${server.port}`;
     const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
     const bmps = machine.bmps.map(({ address }) => `${address.host}:${address.port}`);

@@ -8,6 +8,7 @@ import type { EventStreamOptions } from "../stream-events.js";
 import type { IMDStreamOptions } from "../stream-imd.js";
 import type { SendOptions } from "../stream-send.js";
 import { usage } from "../usage.js";
+import { addViaOption } from "../via.js";
 
 const SOURCES = ["imd", "events", "send"];
 /** Longest that a timer of Node can wait, ms. */
@@ -17,7 +18,7 @@ const MAX_SIZE = 2 ** 40;
 /** Options that mean something for these words only. The others are for whatever streams. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   imd: ["atoms", "buffer", "overflow", "every", "report", "timeout"],
-  events: ["tag", "listen", "keys", "raster", "svg", "allBoards", "hold", "notify", "label", "runs", "host", "port", "timeout"],
+  events: ["tag", "listen", "keys", "raster", "svg", "allBoards", "hold", "notify", "label", "runs", "host", "port", "timeout", "via"],
   send: ["core", "sdpPort", "reverse", "in", "rate", "wide", "host", "port", "timeout"],
 };
 /** What send has no use for. */
@@ -25,7 +26,7 @@ const INWARD = ["for", "count", "out", "rotate", "keep", "force"];
 
 export const verb: Verb = {
   configure: (command) =>
-    void command
+    void addViaOption(command, "else this computer's own network")
       .argument(
         "<source>",
         "imd: frames of a molecular simulation; events: live events (spikes) of boards. Each is a line of JSON on stdout, unless --out, --report, --raster or --svg takes them; with --ndjson it is in any case. send: events into a board",

@@ -4,4 +4,5 @@ export { InspectClient, type InspectOptions, inspect, type PauseOptions, type Si
 export type { Knob, KnobValue } from "./knob.js";
 export type { HeldLock, Lock, LockOptions } from "./lock.js";
 export { InspectServer, type RunServerOptions, runServer, type ServerEnd } from "./run-server.js";
+export { type ListedRun, type RunList, runsTarget } from "./runs-target.js";
 export { Steering } from "./steering.js";

@@ -29,6 +29,9 @@ export interface ServerEnd {
 /** How long after the end a first watcher may still come, ms. */
 const GRACE_MS = 1000;
 
+/** What waits for a watcher that does not read: little, since it gets the newest state when it reads again. */
+const MAX_QUEUE_BYTES = 1024 * 1024;
+
 /** A publisher that says when a subscriber goes. */
 class WatchedPublisher extends Publisher {
   onLeave: () => void = () => {};
@@ -61,7 +64,7 @@ export class InspectServer {
     this.#name = options.name ?? "run";
     this.#host = options.host ?? "127.0.0.1";
     this.#steering = new Steering({ leaseMs: options.leaseMs });
-    this.#publisher = new WatchedPublisher({ [this.#name]: idict.notifier });
+    this.#publisher = new WatchedPublisher({ [this.#name]: idict.notifier }, { maxQueueBytes: MAX_QUEUE_BYTES });
     const inspect = this.#steering.target(() => idict);
     this.#rpc = new RpcServer({ inspect }, { allowParallel: true, tracebacks: false, description: options.description });
     this.#steering.place = () => ({ notifier: this.#name, notify_port: this.#publisher.port });

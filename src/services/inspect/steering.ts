@@ -130,7 +130,13 @@ export class Steering {
       methods[name] = { doc, args: named === undefined ? args : [named, ...args], passContext: true };
     }
     for (const [name, description, call] of more) {
-      target[name] = call;
+      target[name] = async (...args: never[]) => {
+        try {
+          return await call(...args);
+        } catch (error) {
+          throw this.#carry(error);
+        }
+      };
       methods[name] = description;
     }
     return describeTarget(target, { doc: "Watches and steers running computations.", methods });
