@@ -221,6 +221,7 @@ export class SpallocWebClient implements Allocator {
         // Asked again at once, so that no change falls between two questions.
         if (performance.now() - askedAt > PAUSE_MS) continue;
       } catch (error) {
+        if (signal.aborted) return;
         // Refused credentials do not get better, and whoever holds the job also asks by himself.
         if (error instanceof SpinnError && (error.code === "ERR_SPINN_CLOSED" || error.code === "ERR_SPINN_REMOTE")) return;
         pauseMs = FAILED_PAUSE_MS;
