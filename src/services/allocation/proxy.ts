@@ -50,11 +50,6 @@ interface Call {
   readonly reject: (error: SpinnError) => void;
 }
 
-/** Why no WebSocket came about: the status of the service, where it gave one. */
-export interface ProxyRefusal {
-  readonly status: number;
-}
-
 /**
  * The WebSocket of the newer service that carries the datagrams of a job's boards: any number of channels, each to one port of one board, or
  * open to all. Datagrams are lost where they would be on a network: when it is too slow (`dropped` counts).
@@ -93,7 +88,7 @@ export class BoardProxy {
   }
 
   /**
-   * Throws `ERR_SPINN_REMOTE` when the service refuses (its `cause` is a {@link ProxyRefusal}), `ERR_SPINN_UNREACHABLE`, `ERR_SPINN_TIMEOUT`,
+   * Throws `ERR_SPINN_REMOTE` when the service refuses (its `cause` has the `status`), `ERR_SPINN_UNREACHABLE`, `ERR_SPINN_TIMEOUT`,
    * `ERR_SPINN_ABORTED`.
    */
   static async open(options: ProxyOptions): Promise<BoardProxy> {

@@ -90,6 +90,53 @@ describe("the newer service", () => {
     expect(await client.jobMachine(77)).toBeNull();
   });
 
+  it("finds places in machines, and lists jobs without keeping them alive", async () => {
+    await using service = await FakeWebService.start();
+    await using client = await connect(service);
+    const jobId = await client.createJob({ board: { x: 0, y: 0, z: 0 }, machine: "triad" });
+    service.set(jobId, "READY");
+    service.asked.length = 0;
+    expect(await client.listJobs()).toMatchObject([
+      { jobId, state: "ready", owner: "", boards: [], startTime: new Date("2026-01-02T03:04:05.678Z") },
+    ]);
+    expect(service.asked).toEqual(["GET jobs?deleted=false&limit=200&start=0", `GET jobs/${jobId}`]);
+    service.asked.length = 0;
+    service.special = (line) =>
+      line.includes("x=9")
+        ? { status: 404, text: "failed to locate board" }
+        : line.startsWith("GET machines/")
+          ? {
+              status: 200,
+              text: JSON.stringify({
+                machine: "triad",
+                chip: [8, 4],
+                "board-chip": [0, 0],
+                "logical-board-coordinates": [0, 0, 1],
+                "physical-board-coordinates": [0, 1, 5],
+              }),
+            }
+          : undefined;
+    const place = {
+      machine: "triad",
+      board: { x: 0, y: 0, z: 1 },
+      position: { cabinet: 0, frame: 1, board: 5 },
+      jobId: null,
+      jobChip: null,
+    };
+    expect(await client.whereIs({ machine: "a b", x: 0, y: 0, z: 1 })).toMatchObject(place);
+    expect(await client.whereIs({ machine: "triad", cabinet: 0, frame: 1, board: 5 })).toMatchObject(place);
+    expect(await client.whereIs({ machine: "triad", chip: { x: 8, y: 4 } })).toMatchObject(place);
+    expect(await client.whereIs({ machine: "triad", chip: { x: 9, y: 4 } })).toBeNull();
+    expect(await client.whereIs({ jobId, chip: { x: 1, y: 2 } })).toMatchObject({ jobId });
+    expect(service.asked.slice(0, 5)).toEqual([
+      "GET machines/a%20b/logical-board?x=0&y=0&z=1",
+      "GET machines/triad/physical-board?cabinet=0&frame=1&board=5",
+      "GET machines/triad/chip?x=8&y=4",
+      "GET machines/triad/chip?x=9&y=4",
+      `GET jobs/${jobId}/chip?x=1&y=2`,
+    ]);
+  });
+
   it("is named when it refuses, is none, or is away", async () => {
     await using service = await FakeWebService.start();
     await using client = await connect(service);
