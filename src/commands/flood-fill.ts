@@ -20,17 +20,8 @@ export interface FloodOptions {
   readonly retry?: number;
 }
 
-/** Region word that names the whole machine (level 0, all 16 blocks). */
+/** Region word that names the whole machine (level 0, all 16 blocks). `regionOf` and `compressRegions` of the machine room make others. */
 export const WHOLE_MACHINE = 0x0000ffff;
-
-/**
- * Region word of one chip: level 3, its block of 4 x 4 chips, one bit. Region words must be sent in ascending order.
- */
-export function chipRegion(chip: { readonly x: number; readonly y: number }): number {
-  const x = checkInteger("chip x", chip.x, 0, 255);
-  const y = checkInteger("chip y", chip.y, 0, 255);
-  return (((x & 0xfc) << 24) | ((y & 0xfc) << 16) | 0x30000 | (1 << ((y & 3) * 4 + (x & 3)))) >>> 0;
-}
 
 /**
  * FFS: opens a flood of `blocks` blocks under an even `id` 2..254. `region` selects the chips that start the application up to 3.4.1;

@@ -1,6 +1,6 @@
 import { SpinnError } from "../errors.js";
 import { hasPosition } from "./board-shape.js";
-import { type ChipCoordinates, CORE_COUNT, chipKey, formatChip } from "./chip.js";
+import { type ChipCoordinates, CORE_COUNT, type CoreCoordinates, chipKey, formatChip } from "./chip.js";
 import { CoreState } from "./core-state.js";
 import { MachineGeometry } from "./geometry.js";
 import { isLink, LINKS, type Link, linkName, oppositeLink } from "./link.js";
@@ -100,6 +100,33 @@ export class Machine {
   idleCores(x: number, y: number): number[] {
     const states = this.chip(x, y).coreStates;
     return [...states.keys()].filter((p) => p > 0 && states[p] === CoreState.IDLE);
+  }
+
+  /** Every working core, monitors included; with `state` only those that were in it at discovery, see `CoreState`. */
+  *cores(state?: number): IterableIterator<CoreCoordinates> {
+    for (const { x, y, coreCount, coreStates } of this.chips.values()) {
+      for (let p = 0; p < coreCount; p += 1) if (state === undefined || coreStates[p] === state) yield { x, y, p };
+    }
+  }
+
+  /** Every link a chip says works, once for each end. */
+  *links(): IterableIterator<ChipCoordinates & { readonly link: Link }> {
+    for (const { x, y } of this.chips.values()) for (const link of LINKS) if (this.hasLink(x, y, link)) yield { x, y, link };
+  }
+
+  /** Chips that a whole machine of this size has and this one does not, column by column. */
+  *deadChips(): IterableIterator<ChipCoordinates> {
+    for (const { x, y } of this.geometry.chips()) if (!this.hasChip(x, y)) yield { x, y };
+  }
+
+  /** Links that are wired to a chip that is there, and do not work, once for each end. Links to dead chips are not listed. */
+  *deadLinks(): IterableIterator<ChipCoordinates & { readonly link: Link }> {
+    for (const { x, y } of this.chips.values()) {
+      for (const link of LINKS) {
+        const far = this.geometry.neighbour(x, y, link);
+        if (far !== undefined && this.hasChip(far.x, far.y) && !this.hasLink(x, y, link)) yield { x, y, link };
+      }
+    }
   }
 
   /** What is odd about this machine, in words; empty when nothing is. Missing chips and cores are no oddity: boards have those. */

@@ -64,7 +64,7 @@ export function encodeRoutingTable(entries: readonly RoutingEntry[]): Uint8Array
 export interface LoadedRoutingEntry extends RoutingEntry {
   /** Place in the router, 0..1023; lower places win. */
   readonly index: number;
-  /** Owner, known for the first entry of each allocated block; the copy does not say it for the rest. */
+  /** Owner. SC&MP marks every entry it loads (sark_hw.c `rtr_mc_set`); `undefined` for an entry nobody marked. */
   readonly appId: number | undefined;
 }
 

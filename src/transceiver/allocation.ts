@@ -3,6 +3,7 @@ import { hex32, SpinnError } from "../errors.js";
 import { type ChipCoordinates, checkAppId, formatChip } from "../machine/index.js";
 import type { CallOptions } from "./call-options.js";
 import { readHeap } from "./heap.js";
+import { type MemoryIO, type MemoryIOOptions, memoryIO } from "./memory-io.js";
 import type { Session } from "./session.js";
 
 export interface AllocateOptions extends CallOptions {
@@ -34,6 +35,53 @@ export async function allocate(session: Session, chip: ChipCoordinates, sizeByte
     if (error.code !== "ERR_SPINN_MEMORY") throw error;
     throw await refusal(session, chip, sizeBytes, appId, tag, error, options);
   }
+}
+
+/** A block wanted on a chip. */
+export interface Wanted extends ChipCoordinates {
+  /** Rounded up to a multiple of 4. */
+  readonly sizeBytes: number;
+  /** 1..255, see `AllocateOptions`. Default 0, none. */
+  readonly tag?: number | undefined;
+}
+
+/**
+ * Blocks of SDRAM on many chips, boards in parallel; addresses in the order asked for. All or nothing: when one is refused, those taken are
+ * given back and the refusal is thrown; a block whose allocation got no reply stays with the application until its STOP.
+ */
+export async function allocateMany(session: Session, wanted: readonly Wanted[], options: Omit<AllocateOptions, "tag">): Promise<number[]> {
+  const addresses = new Array<number | undefined>(wanted.length).fill(undefined);
+  const items = wanted.map(({ x, y, sizeBytes, tag }, index) => ({ x, y, sizeBytes, tag, index }));
+  try {
+    await session.forEach(
+      items,
+      async ({ x, y, sizeBytes, tag, index }, { signal }) => {
+        addresses[index] = await allocate(session, { x, y }, sizeBytes, { appId: options.appId, tag, signal });
+      },
+      options,
+    );
+    return addresses as number[];
+  } catch (error) {
+    // Without the caller's signal: what was taken is given back even when that is why the rest was not.
+    const taken = items.filter(({ index }) => addresses[index] !== undefined);
+    await session.forEach(taken, ({ x, y, index }) => free(session, { x, y }, addresses[index]!), { atATime: 1 }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * A block of SDRAM as a window that is used like a file; see {@link allocate} and `MemoryIO`. Its `free()` gives the block back; closing it
+ * does not.
+ */
+export async function allocateIO(
+  session: Session,
+  chip: ChipCoordinates,
+  sizeBytes: number,
+  options: AllocateOptions & MemoryIOOptions,
+): Promise<MemoryIO> {
+  const { x, y } = chip;
+  const address = await allocate(session, chip, sizeBytes, options);
+  return memoryIO(session, { x, y }, address, sizeBytes, options, (call) => free(session, { x, y }, address, call));
 }
 
 /**

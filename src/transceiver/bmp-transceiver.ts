@@ -1,11 +1,16 @@
 import {
   type BmpSerial,
+  type BmpUptime,
   type BmpVersion,
   type BoardStatus,
   FRAME_BOARDS,
+  getBmpAddresses,
   getBmpSerial,
+  getBmpUptime,
   getBmpVersion,
   getBoardStatus,
+  getCanStatus,
+  type IpBlock,
   type LedActions,
   type ResetAction,
   readFpga,
@@ -111,6 +116,26 @@ export class BMPTransceiver {
       }
     }
     return boards;
+  }
+
+  /** One request, made by a function of `commands`: what has no method here, such as the serial flash or the BMP's memory. */
+  call<T>(request: ScpRequest<T>, options: CallOptions = {}): Promise<T> {
+    return this.#call(request, options);
+  }
+
+  /** Addresses of a board's BMP and of its SpiNNaker Ethernet, as kept in flash. */
+  async readAddresses(board: number, options: CallOptions = {}): Promise<{ readonly bmp: IpBlock; readonly spinnaker: IpBlock }> {
+    return this.#call(getBmpAddresses(board), options);
+  }
+
+  /** How long a BMP has been running, and what made it start. */
+  async readUptime(board: number, options: CallOptions = {}): Promise<BmpUptime> {
+    return this.#call(getBmpUptime(board), options);
+  }
+
+  /** Ids (0..23) a BMP has heard on the frame's CAN bus, its own included: one request, where {@link listBoards} makes 24. */
+  async listHeard(board = 0, options: CallOptions = {}): Promise<number[]> {
+    return this.#call(getCanStatus(board), options);
   }
 
   /** Voltages, temperatures, fans. */

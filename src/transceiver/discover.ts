@@ -1,24 +1,10 @@
-import { type ChipSummary, getChipInfo, readMemory as readMemoryRequest, readRequests } from "../commands/index.js";
+import { type ChipSummary, getChipInfo, readMemory as readMemoryRequest } from "../commands/index.js";
 import type { SCAMPConnection } from "../connections/index.js";
 import { SpinnError } from "../errors.js";
-import {
-  type ChipCoordinates,
-  type ChipInfo,
-  chipKey,
-  decodeP2pColumn,
-  formatChip,
-  isLink,
-  Machine,
-  MachineGeometry,
-  P2P_COLUMN_SIZE,
-  P2P_NO_ROUTE,
-  P2P_TABLE,
-  p2pColumnBytes,
-  SV,
-} from "../machine/index.js";
-import type { ScpRequest } from "../wire/index.js";
+import { type ChipCoordinates, type ChipInfo, chipKey, formatChip, isLink, Machine, MachineGeometry, SV } from "../machine/index.js";
 import { type LongCallOptions, ProgressCounter } from "./call-options.js";
 import { checkMonitor, probe } from "./connect.js";
+import { readP2PTable } from "./p2p-table.js";
 import type { Session } from "./session.js";
 
 /** Where to reach an Ethernet chip. */
@@ -54,7 +40,7 @@ export async function discover(session: Session, options: DiscoverOptions = {}):
   const { root } = session;
   const size = await session.call(readMemoryRequest(root, SV.base + SV.field("p2p_dims").offset, 2), options);
   const geometry = sizeOf(session, size[1]!, size[0]!);
-  const routed = await readRoutedChips(session, geometry, options);
+  const routed = [...(await readP2PTable(session, root, geometry, options)).chips()];
   // From here on a chip's board is known, and with it the connection that serves it.
   session.geometry = geometry;
   const problems: string[] = [];
@@ -90,25 +76,6 @@ function sizeOf(session: Session, width: number, height: number): MachineGeometr
       cause: error,
     });
   }
-}
-
-/** Every chip the root has a route to, itself included, column by column. */
-async function readRoutedChips(session: Session, geometry: MachineGeometry, options: LongCallOptions): Promise<ChipCoordinates[]> {
-  const { width, height } = geometry;
-  const columnBytes = p2pColumnBytes(height);
-  const table = new Uint8Array(width * columnBytes);
-  function* columns(): Generator<ScpRequest<void>> {
-    for (let x = 0; x < width; x += 1) {
-      yield* readRequests(session.root, P2P_TABLE + x * P2P_COLUMN_SIZE, columnBytes, table.subarray(x * columnBytes));
-    }
-  }
-  await session.run(session.root, columns(), options);
-  const chips: ChipCoordinates[] = [];
-  for (let x = 0; x < width; x += 1) {
-    const entries = decodeP2pColumn(table.subarray(x * columnBytes, (x + 1) * columnBytes));
-    for (let y = 0; y < height; y += 1) if (entries[y] !== P2P_NO_ROUTE) chips.push({ x, y });
-  }
-  return chips;
 }
 
 /** What a chip says, or why it says nothing. A chip that died after booting must not spoil the rest; anything but its silence is thrown. */

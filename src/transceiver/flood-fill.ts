@@ -1,6 +1,6 @@
 import { type ApplicationStart, endFlood, floodData, selectFlood, startFlood } from "../commands/index.js";
 import { SpinnError } from "../errors.js";
-import { coresOfMask } from "../machine/index.js";
+import { compressRegions, coresOfMask } from "../machine/index.js";
 import { SCP_MAX_DATA } from "../wire/index.js";
 import type { CallOptions } from "./call-options.js";
 import type { CoreSet } from "./core-set.js";
@@ -48,7 +48,7 @@ export class FloodFill implements Distributor {
     this.#id = (this.#id % 254) + 2;
     // Steps in strict order, one at a time: chips ignore a selection that comes before the start and data that come before either.
     await session.call(startFlood(this.#id, blocks, undefined, flood), options);
-    for (const { region, mask } of floodRegions(cores)) await session.call(selectFlood(region, coresOfMask(mask), flood), options);
+    for (const { region, mask } of compressRegions(cores.cores)) await session.call(selectFlood(region, coresOfMask(mask), flood), options);
     for (let block = 0; block < blocks; block += 1) {
       const offset = block * SCP_MAX_DATA;
       const data = this.#image.subarray(offset, offset + SCP_MAX_DATA);
@@ -57,22 +57,4 @@ export class FloodFill implements Distributor {
     await session.call(endFlood(this.#id, { ...this.#start, cores: [] }, flood), options);
     return new Map();
   }
-}
-
-/**
- * Selections that together name exactly these cores: blocks of 4 x 4 chips, one per block and mask of cores, in the strictly ascending order
- * (region, then cores) that the firmware asks for. Source: spinnaker_tools `scamp/scamp-nn.c`.
- */
-export function floodRegions(cores: CoreSet): { readonly region: number; readonly mask: number }[] {
-  const regions = new Map<string, { region: number; mask: number }>();
-  for (const chip of cores.chips) {
-    const mask = cores.maskOf(chip);
-    const block = (((chip.x & 0xfc) << 24) | ((chip.y & 0xfc) << 16) | 0x30000) >>> 0;
-    const bit = 1 << ((chip.y & 3) * 4 + (chip.x & 3));
-    const key = `${block}/${mask}`;
-    const known = regions.get(key);
-    if (known === undefined) regions.set(key, { region: (block | bit) >>> 0, mask });
-    else known.region = (known.region | bit) >>> 0;
-  }
-  return [...regions.values()].sort((a, b) => a.region - b.region || a.mask - b.mask);
 }

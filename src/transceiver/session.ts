@@ -127,6 +127,24 @@ export class Session {
     if (failure !== undefined) throw failure.error;
   }
 
+  /** As {@link forEach}; the results in the order of the items. */
+  async map<T extends ChipCoordinates, R>(
+    items: Iterable<T>,
+    work: (item: T, options: { signal: AbortSignal }) => Promise<R>,
+    options: CallOptions & { readonly atATime?: number } = {},
+  ): Promise<R[]> {
+    const list = [...items].map((item, index) => ({ x: item.x, y: item.y, item, index }));
+    const results = new Array<R>(list.length);
+    await this.forEach(
+      list,
+      async ({ item, index }, own) => {
+        results[index] = await work(item, own);
+      },
+      options,
+    );
+    return results;
+  }
+
   /** Closes every connection; what is under way ends with `ERR_SPINN_CLOSED`. */
   close(): Promise<void> {
     this.#closing ??= Promise.all(this.connections.map((connection) => connection.close())).then(() => undefined);

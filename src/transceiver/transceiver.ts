@@ -13,7 +13,6 @@ import {
   type VersionInfo,
 } from "../commands/index.js";
 import type { SCAMPConnection } from "../connections/index.js";
-import { throwIfAborted } from "../errors.js";
 import type {
   ChipCoordinates,
   CoreCoordinates,
@@ -21,28 +20,36 @@ import type {
   Link,
   LoadedRoutingEntry,
   Machine,
+  RouterFilter,
   RoutingEntry,
   Signal,
   StructLayout,
 } from "../machine/index.js";
 import type { ScpRequest } from "../wire/index.js";
 import * as allocation from "./allocation.js";
+import { Application, type ApplicationOptions } from "./application.js";
 import { type BootOptions, type BootResult, boot } from "./boot.js";
 import type { CallOptions, LongCallOptions } from "./call-options.js";
+import { Chips } from "./chips.js";
 import { type ConnectOptions, connect } from "./connect.js";
 import * as status from "./core-status.js";
-import { type DiscoverOptions, type Discovery, discover } from "./discover.js";
+import { Cores } from "./cores.js";
+import type { DiscoverOptions, Discovery } from "./discover.js";
 import { type Heap, type HeapName, readHeap } from "./heap.js";
 import * as iobuf from "./iobuf.js";
 import * as tags from "./ip-tags.js";
+import { KnownMachine } from "./known-machine.js";
 import * as links from "./link-memory.js";
 import { type LoadOptions, type LoadResult, load } from "./load.js";
+import { loadMany, type Program } from "./load-many.js";
 import { type Measurement, type MeasureOptions, measure } from "./measure.js";
 import * as memory from "./memory.js";
+import { type MemoryIO, type MemoryIOOptions, memoryIO } from "./memory-io.js";
 import type { MemoryRange } from "./memory-range.js";
 import * as streams from "./memory-stream.js";
 import { restoreMemory } from "./restore-memory.js";
 import * as diagnostics from "./router-diagnostics.js";
+import { Routers } from "./routers.js";
 import * as routes from "./routes.js";
 import { saveMemory, type TransferOptions, type TransferResult } from "./save-memory.js";
 import * as scatter from "./scatter.js";
@@ -66,18 +73,27 @@ export interface TransceiverOptions extends ConnectOptions {
  * await board.writeMemory({ x: 1, y: 1 }, 0x60240000, bytes);
  * ```
  *
+ * Work on many chips or cores at once is in `routers`, `chips` and `cores`; an application that ends with its scope is {@link application}.
  * Chips are `{ x, y }`, cores `{ x, y, p }` with virtual numbers; 255,255 is the root chip. Every method takes `{ signal }`, long ones also
  * `{ onProgress }`. Once the machine is known, a chip's requests go through the Ethernet chip of its own board.
  * Each method is one function of this room, where its rules and errors are written down.
  */
 export class Transceiver {
   readonly #session: Session;
-  readonly #locate: DiscoverOptions["locate"];
-  #discovering: Promise<Discovery> | undefined;
+  readonly #known: KnownMachine;
+  /** The routers of many chips at once: tables, counters, filters, fixed routes. */
+  readonly routers: Routers;
+  /** Many chips at once: allocations, system variables, watchdog, clock drift, P2P tables. */
+  readonly chips: Chips;
+  /** Many cores at once: states, fields, SDP to cores. */
+  readonly cores: Cores;
 
   private constructor(session: Session, locate: DiscoverOptions["locate"]) {
     this.#session = session;
-    this.#locate = locate;
+    this.#known = new KnownMachine(session, locate);
+    this.routers = new Routers(session, this.#known);
+    this.chips = new Chips(session, this.#known);
+    this.cores = new Cores(session, this.#known);
   }
 
   /** Opens a connection to a booted machine; see {@link connect} for what can go wrong. */
@@ -112,10 +128,10 @@ export class Transceiver {
 
   /** Finds out what the machine is, and opens a connection to every board that answers. */
   discover(options: DiscoverOptions = {}): Promise<Discovery> {
-    return discover(this.#session, { locate: this.#locate, ...options });
+    return this.#known.discover(options);
   }
 
-  /** One request of the commands room, through the board of its chip. */
+  /** One request, made by a function of `commands`, through the board of its chip. */
   call<T>(request: ScpRequest<T>, options: CallOptions = {}): Promise<T> {
     return this.#session.call(request, options);
   }
@@ -192,6 +208,11 @@ export class Transceiver {
     return streams.writeStream(this.#session, target, address, source, options);
   }
 
+  /** A part of a chip's memory that is used like a file; see {@link MemoryIO}. */
+  memoryIO(target: Target, address: number, sizeBytes: number, options: MemoryIOOptions = {}): MemoryIO {
+    return memoryIO(this.#session, target, address, sizeBytes, options);
+  }
+
   readLinkMemory(chip: ChipCoordinates, link: Link, address: number, length: number, options: CallOptions = {}): Promise<Uint8Array> {
     return links.readLinkMemory(this.#session, chip, link, address, length, options);
   }
@@ -232,6 +253,11 @@ export class Transceiver {
     return allocation.allocate(this.#session, chip, sizeBytes, options);
   }
 
+  /** As {@link allocate}, as a window that is used like a file. */
+  allocateIO(chip: ChipCoordinates, sizeBytes: number, options: allocation.AllocateOptions & MemoryIOOptions): Promise<MemoryIO> {
+    return allocation.allocateIO(this.#session, chip, sizeBytes, options);
+  }
+
   free(chip: ChipCoordinates, address: number, options: CallOptions = {}): Promise<void> {
     return allocation.free(this.#session, chip, address, options);
   }
@@ -255,8 +281,23 @@ export class Transceiver {
   // ---- applications ------------------------------------------------------------------------------------------------------------------
 
   async load(image: Uint8Array, cores: Iterable<CoreCoordinates>, options: LoadOptions): Promise<LoadResult> {
-    await this.#known(options);
+    await this.#known.get(options);
     return load(this.#session, image, cores, options);
+  }
+
+  /**
+   * Several programs as one application: each is loaded and held in WAIT, and when all are there they get START together; late cores get it
+   * again. With `wait` they stay in WAIT. Throws as {@link load}, `ERR_SPINN_ARGUMENT` for a core named twice, `ERR_SPINN_STATE` for cores that
+   * did not start; what had been loaded then stays.
+   */
+  async loadMany(programs: Iterable<Program>, options: LoadOptions): Promise<LoadResult> {
+    await this.#known.get(options);
+    return loadMany(this.#session, programs, options);
+  }
+
+  /** An application id as a scope: `await using app = spinn.application(30)` stops it and gives back what it took; see {@link Application}. */
+  application(appId: number, options: ApplicationOptions = {}): Application {
+    return new Application(this.#session, this.#known, this.routers, appId, options);
   }
 
   sendSignal(signal: Signal, options: SignalOptions): Promise<void> {
@@ -268,17 +309,17 @@ export class Transceiver {
   }
 
   async countInState(appId: number, state: number, options: CallOptions = {}): Promise<number> {
-    await this.#known(options);
+    await this.#known.get(options);
     return waiting.countInState(this.#session, appId, state, options);
   }
 
   async countStates(appId: number, options: CallOptions = {}): Promise<Map<number, number>> {
-    await this.#known(options);
+    await this.#known.get(options);
     return waiting.countStates(this.#session, appId, options);
   }
 
   async waitForCount(count: number, states: readonly number[], options: waiting.WaitOptions): Promise<void> {
-    await this.#known(options);
+    await this.#known.get(options);
     return waiting.waitForCount(this.#session, count, states, options);
   }
 
@@ -295,7 +336,7 @@ export class Transceiver {
   }
 
   async readApplication(appId: number, options: CallOptions = {}): Promise<status.CoreStatus[]> {
-    await this.#known(options);
+    await this.#known.get(options);
     return waiting.readApplication(this.#session, appId, options);
   }
 
@@ -341,16 +382,21 @@ export class Transceiver {
     return diagnostics.readRouterCounters(this.#session, chip, options);
   }
 
-  clearRouterCounters(chip: ChipCoordinates, options: CallOptions = {}): Promise<void> {
+  clearRouterCounters(chip: ChipCoordinates, options: diagnostics.ClearCountersOptions = {}): Promise<void> {
     return diagnostics.clearRouterCounters(this.#session, chip, options);
   }
 
-  readRouterFilter(chip: ChipCoordinates, index: number, options: CallOptions = {}): Promise<number> {
-    return diagnostics.readRouterFilter(this.#session, chip, index, options);
+  readRouterFilter(chip: ChipCoordinates, counter: diagnostics.RouterCounter, options: CallOptions = {}): Promise<number> {
+    return diagnostics.readRouterFilter(this.#session, chip, counter, options);
   }
 
-  writeRouterFilter(chip: ChipCoordinates, index: number, filter: number, options: CallOptions = {}): Promise<void> {
-    return diagnostics.writeRouterFilter(this.#session, chip, index, filter, options);
+  writeRouterFilter(
+    chip: ChipCoordinates,
+    counter: diagnostics.RouterCounter,
+    filter: RouterFilter | number,
+    options: diagnostics.WriteFilterOptions = {},
+  ): Promise<void> {
+    return diagnostics.writeRouterFilter(this.#session, chip, counter, filter, options);
   }
 
   // ---- Ethernet and board ------------------------------------------------------------------------------------------------------------
@@ -417,21 +463,5 @@ export class Transceiver {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Discovers the machine once, for methods that cannot do without. */
-  async #known(options: CallOptions): Promise<void> {
-    while (this.#session.machine === undefined) {
-      throwIfAborted(options.signal);
-      if (this.#discovering === undefined) {
-        this.#discovering = this.discover({ signal: options.signal }).finally(() => {
-          this.#discovering = undefined;
-        });
-        await this.#discovering;
-      } else {
-        // Somebody else's discovery: if it fails, for a reason that may be only theirs, this caller tries itself.
-        await this.#discovering.catch(() => undefined);
-      }
-    }
   }
 }

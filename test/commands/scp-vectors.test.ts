@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as commands from "../../src/commands/index.js";
 import { ROOT_CHIP } from "../../src/commands/index.js";
+import { regionOf } from "../../src/machine/index.js";
 import { decodeScpRequest, encodeScpRequest, returnCodeInfo, type ScpRequest, SDP_DATA_OFFSET } from "../../src/wire/index.js";
 import { bytes, hex, readVectors, type Vector } from "./vectors.js";
 
@@ -131,7 +132,7 @@ const FACTORIES: Record<string, Make> = {
   "fixed-route-set": () => commands.setFixedRoute(ZERO, 0x84),
   "fixed-route-get": () => commands.getFixedRoute(ZERO),
   "flood-start-all": () => commands.startFlood(4, 2, commands.WHOLE_MACHINE, { retry: 0x1a }),
-  "flood-start-chip-5-6": () => commands.startFlood(6, 1, commands.chipRegion(at(5, 6)), { retry: 0x1a }),
+  "flood-start-chip-5-6": () => commands.startFlood(6, 1, regionOf(at(5, 6)), { retry: 0x1a }),
   "flood-data-block-1": () =>
     commands.floodData(
       4,

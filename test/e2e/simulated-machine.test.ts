@@ -1,3 +1,5 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../../src/services/rpc/index.js";
@@ -151,4 +153,46 @@ it("a control port that is none, or taken", async () => {
   const port = machine.ready.split(":").at(-1)!.trim();
   const taken = await command(["simulate", "--board", "spin3", "--host", at(41), "--control", port]);
   expect(taken).toMatchObject({ status: 4, stderr: expect.stringContaining("cannot listen") as string });
+});
+
+describe("a machine of emulated chips", () => {
+  const image = new URL("../../fixtures/firmware/monitor.boot", import.meta.url).pathname;
+
+  it("boots an image and lets it answer", async () => {
+    await using machine = await Simulated.start(["--firmware", image, "--board", "spin3", "--host", at(50), "--json"]);
+    expect(JSON.parse(machine.ready)).toMatchObject({
+      ready: true,
+      chips: 4,
+      state: "booted",
+      scamp: "9.9.9",
+      boards: [`${at(50)}:17893`],
+      firmware: image,
+    });
+    const socket = createSocket("udp4");
+    socket.send("echo", 17893, at(50));
+    const [reply] = (await once(socket, "message")) as [Buffer];
+    socket.close();
+    expect(reply.toString()).toBe("echo");
+    expect(await machine.stop()).toBe(0);
+  });
+
+  it("waits for an image when none is named", async () => {
+    await using machine = await Simulated.start(["--firmware", "--board", "spin3", "--host", at(51)]);
+    expect(machine.ready).toBe(`ready: 4 chips, not booted, emulated chips, boot ROM ${at(51)}:54321, board ${at(51)}:17893\n`);
+  });
+
+  it("refuses what does not go together, and images that are none", async () => {
+    const mistakes: [string[], RegExp][] = [
+      [["--firmware", image, "--faults", "lossy"], /--faults does not go with --firmware/],
+      [["--firmware", image, "--unbooted"], /leave out the image/],
+      [["--speed", "2"], /--speed is for --firmware/],
+      [["--firmware", image, "--speed", "fast"], /no number above zero/],
+      [["--firmware", "package.json", "--board", "spin3", "--host", at(52)], /no SC&MP\n {2}give scamp\.boot/],
+      [["--firmware", "nowhere.boot", "--host", at(52)], /there is no such file/],
+    ];
+    for (const [words, said] of mistakes) {
+      const { status, stderr } = await command(["simulate", ...words]);
+      expect({ words, status, said: said.test(stderr) }).toEqual({ words, status: 2, said: true });
+    }
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { BMPTransceiver } from "../../src/transceiver/index.js";
+import { SimulatedMachine } from "../../src/simulator/index.js";
+import { BMPTransceiver, commands } from "../../src/transceiver/index.js";
 import { Command, ReturnCode } from "../../src/wire/index.js";
 import { type Script, ScriptedBoard, words } from "./scripted-board.js";
 
@@ -70,6 +71,19 @@ describe("BMPTransceiver", () => {
     expect(reset).toMatchObject({ command: Command.RESET, destCpu: 2, arg1: 6, arg2: 4 });
     expect(leds.map((request) => request.destCpu)).toEqual([0, 1]);
     expect(await setup.bmp.listBoards()).toEqual([0, 1, 2]);
+  });
+
+  it("tells addresses, up-time and who was heard, and takes any command", async () => {
+    await using machine = await SimulatedMachine.start({ host: "127.41.6.5", port: 0, board: { triads: [1, 1] }, timeScale: 0.01 });
+    await using bmp = await BMPTransceiver.connect(machine.bmps[0]!.address);
+    const { bmp: own, spinnaker } = await bmp.readAddresses(0);
+    expect([own.valid, spinnaker.valid]).toEqual([true, true]);
+    expect(spinnaker.mac).toMatch(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+    expect(await bmp.listHeard()).toEqual(await bmp.listBoards());
+    expect(await bmp.readUptime(0)).toMatchObject({ uptimeSeconds: expect.any(Number), watchdogResets: 0 });
+    expect(await bmp.call(commands.getBmpVersion(1))).toMatchObject({ name: "BC&MP", board: 1 });
+    const flash = await bmp.call(commands.readSerialFlash(0, 0, 16));
+    expect(flash).toHaveLength(16);
   });
 
   it("says that nobody answers", async () => {

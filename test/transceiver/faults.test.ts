@@ -45,4 +45,30 @@ describe.each(["4.0.0", "3.4.1"])("with SC&MP %s and", (scamp) => {
     await transceiver.load(applicationImage(3000), cores, { appId: 30 });
     expect((await transceiver.countStates(30)).get(CoreState.RUN)).toBe(cores.length);
   });
+
+  it.each(FAULTS)("%s, an application scope leaves nothing behind", async (_name, faults) => {
+    await using setup = await simulate(`127.44.${block++}.1`, { board: "spin3", scamp, seed: 6 }, { packetTimeoutMs: 60 });
+    const { machine, transceiver } = setup;
+    machine.setFaults(faults);
+    const chip = { x: 0, y: 1 };
+    const data = Uint8Array.from({ length: 3_000 }, (_, i) => i * 17);
+    {
+      await using app = transceiver.application(30);
+      const io = await app.allocateIO(chip, data.length, { tag: 1 });
+      for (let at = 0; at < data.length; at += 100) await io.write(data.subarray(at, at + 100));
+      expect(await io.seek(0).read()).toEqual(data);
+      await app.loadRoutingTables([{ ...chip, entries: [{ key: 0, mask: 0xffffff00, links: [], cores: [1] }] }]);
+      await app.setIpTag(5, { host: "127.0.0.1", port: 50_010 });
+      const programs = [
+        { image: applicationImage(900), cores: [{ ...chip, p: 4 }] },
+        { image: applicationImage(600, 2), cores: [{ x: 1, y: 1, p: 5 }] },
+      ];
+      await app.loadMany(programs);
+      expect(await app.countInState(CoreState.RUN)).toBe(2);
+    }
+    expect(await transceiver.cores.readStatus(undefined, { appId: 30 })).toEqual([]);
+    expect((await transceiver.readHeap(chip)).blocks.filter((entry) => !entry.free)).toEqual([]);
+    expect((await transceiver.routers.readTables({ appId: 30 })).flatMap(({ entries }) => entries)).toEqual([]);
+    expect((await transceiver.getIpTag(5)).inUse).toBe(false);
+  });
 });

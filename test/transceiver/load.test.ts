@@ -155,3 +155,51 @@ describe("loading on 4.x", () => {
     expect(setup.board.count(Command.WRITE)).toBe(0);
   });
 });
+
+describe("several programs as one application", () => {
+  const programs = [
+    { image, cores: cores.slice(0, 4) },
+    { image: applicationImage(600, 2), cores: cores.slice(4) },
+  ];
+
+  /** START reaches core 1,1,1 only from `heardAt` on, the others at once. */
+  function hearing(heardAt: number, then: CoreState) {
+    let starts = 0;
+    return {
+      starts: () => starts,
+      script(request: ScpRequestPacket, monitor: Monitor): Answer | "default" {
+        monitor.state = CoreState.WAIT;
+        if (request.command !== Command.SIG) return monitor.serve(request);
+        expect(request.arg2).toBe(0x3ff1e);
+        starts += 1;
+        for (const core of cores) {
+          const late = core.x === 1 && core.y === 1 && core.p === 1;
+          if (late && starts < heardAt) continue;
+          setCore(monitor.board, core, late ? then : CoreState.RUN, 30);
+        }
+        return {};
+      },
+    };
+  }
+
+  it("are started again where START was not heard", async () => {
+    const ears = hearing(2, CoreState.RUN);
+    await using setup = await open("127.47.20.1", ears.script);
+    expect(await setup.transceiver.loadMany(programs, run)).toEqual({ cores: 8, sizeBytes: 1600, refills: 0 });
+    expect(ears.starts()).toBe(2);
+    expect(setup.states()).toEqual(Array(8).fill(CoreState.RUN));
+  });
+
+  it.each([
+    ["are not started again when one crashed", 1, CoreState.RTE, "core 1,1,1: RTE", 1],
+    ["end in an error when START is never heard", 9, CoreState.RUN, "core 1,1,1: WAIT app 30", 3],
+  ] as const)("%s", async (_, heardAt, then, words, starts) => {
+    const ears = hearing(heardAt, then);
+    await using setup = await open(`127.47.21.${heardAt}`, ears.script);
+    await expect(setup.transceiver.loadMany(programs, run)).rejects.toMatchObject({
+      code: "ERR_SPINN_STATE",
+      message: expect.stringContaining(words),
+    });
+    expect(ears.starts()).toBe(starts);
+  });
+});

@@ -1,6 +1,14 @@
 import { createSocket, type Socket } from "node:dgram";
 import { canonical } from "../../src/machine/index.js";
-import { Command, decodeScpRequest, encodeScpReply, FLAGS_NO_REPLY, ReturnCode, type ScpRequestPacket } from "../../src/wire/index.js";
+import {
+  Command,
+  decodeScpRequest,
+  encodeScpReply,
+  FLAGS_NO_REPLY,
+  ReturnCode,
+  SCP_REQUEST_OFFSET,
+  type ScpRequestPacket,
+} from "../../src/wire/index.js";
 
 export interface Answer {
   readonly code?: number;
@@ -24,6 +32,8 @@ export interface ScriptedBoardOptions {
  */
 export class ScriptedBoard {
   readonly requests: ScpRequestPacket[] = [];
+  /** Datagrams too short for a request: SDP messages to cores. */
+  readonly messages: Uint8Array[] = [];
   readonly #socket: Socket;
   readonly #options: ScriptedBoardOptions;
   readonly #memory = new Map<number, number>();
@@ -34,6 +44,10 @@ export class ScriptedBoard {
     this.#options = options;
     this.script = options.script ?? (() => "default");
     socket.on("message", (datagram, peer) => {
+      if (datagram.length < SCP_REQUEST_OFFSET) {
+        this.messages.push(new Uint8Array(datagram));
+        return;
+      }
       const request = decodeScpRequest(datagram);
       this.requests.push(request);
       const scripted = this.script(request);

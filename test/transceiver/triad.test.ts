@@ -33,6 +33,35 @@ describe.each(["4.0.0", "3.4.1"])("a machine of three boards with SC&MP %s", (sc
     expect(setup.transceiver.connections).toHaveLength(3);
   });
 
+  it("has its boards worked side by side, and given back together", async () => {
+    await using setup = await simulate(`127.43.${third + 20}.1`, { board: triads, scamp });
+    const { transceiver } = setup;
+    const { machine } = await transceiver.discover();
+    const chips = [...machine.chips.values()].map(({ x, y }) => ({ x, y }));
+    const free = await transceiver.readSpace({ x: 5, y: 9 });
+    {
+      await using app = transceiver.application(30);
+      const addresses = await app.allocateMany(chips.map((chip) => ({ ...chip, sizeBytes: 64 })));
+      expect(new Set(addresses).size).toBe(1);
+      await app.loadRoutingTables(chips.map((chip, i) => ({ ...chip, entries: [{ key: i, mask: 0xffffffff, links: [], cores: [1] }] })));
+      await transceiver.chips.writeMemory(addresses[0]!, Uint8Array.of(1, 2, 3, 4));
+      expect((await transceiver.routers.readTables({ appId: 30 })).map(({ entries }) => entries[0]!.key)).toEqual(chips.map((_, i) => i));
+    }
+    expect(await transceiver.readSpace({ x: 5, y: 9 })).toEqual(free);
+    expect((await transceiver.routers.readTables({ appId: 30 })).flatMap(({ entries }) => entries)).toEqual([]);
+
+    for (const { x, y } of ethernets) expect(await transceiver.routers.leadFixedRoutesTo({ x, y, p: 3 })).toBe(48);
+    // A chip near the edge of its board: its own Ethernet chip is where it must lead.
+    let at = { x: 8, y: 3 };
+    const { nearestEthernet } = machine.chip(at.x, at.y);
+    for (let hops = 0; at.x !== nearestEthernet.x || at.y !== nearestEthernet.y; hops += 1) {
+      expect(hops).toBeLessThan(10);
+      at = machine.geometry.neighbour(at.x, at.y, (await transceiver.readFixedRoute(at)).links[0]!)!;
+    }
+    // All chips of the machine to one core instead.
+    expect(await transceiver.routers.leadFixedRoutesTo({ x: 0, y: 0, p: 3 }, { chips })).toBe(144);
+  });
+
   it("runs an application on all boards", async () => {
     await using setup = await simulate(`127.43.${third + 10}.1`, { board: triads, scamp });
     const { transceiver } = setup;

@@ -1,6 +1,7 @@
-// Builds the small applications of fixtures/apps with Debian's gcc-arm-none-eabi into APLX images.
-//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx, and <name>.elf with lines and
-//   frames for those in WITH_ELF
+// Builds the small applications of fixtures/apps with Debian's gcc-arm-none-eabi into APLX images, and the monitor of fixtures/firmware into a
+// boot image.
+//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx (and <name>.elf with lines and
+//   frames for those in WITH_ELF), fixtures/firmware/monitor.boot
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,11 +25,15 @@ const FLAGS = [
 const WITH_ELF = ["faulty"];
 /** Lines and frames without the compiler's description of types; paths as in the source tree. */
 const DEBUG = ["-g1", "-gz=none", `-ffile-prefix-map=${root}=apps`, `-Wa,--debug-prefix-map=${root}=apps`, "-gno-record-gcc-switches"];
-const names = process.argv.length > 2 ? process.argv.slice(2) : applications();
+const names = process.argv.length > 2 ? process.argv.slice(2) : [...applications(), "monitor"];
 
 const work = mkdtempSync(join(tmpdir(), "spinn-apps-"));
 try {
   for (const name of names) {
+    if (name === "monitor") {
+      bootImage();
+      continue;
+    }
     const elf = compile(name);
     const image = aplx(sections(elf));
     writeFileSync(join(root, `${name}.aplx`), image);
@@ -36,6 +41,16 @@ try {
   }
 } finally {
   rmSync(work, { recursive: true, force: true });
+}
+
+/** The monitor is one piece of position-bound code: what the linker puts into its one section is the image. */
+function bootImage() {
+  const folder = join(root, "..", "firmware");
+  const elf = join(work, "monitor.elf");
+  gcc(...FLAGS, "-marm", "-nostdlib", "-T", join(folder, "image.ld"), "-Wl,--build-id=none", join(folder, "monitor.c"), "-o", elf);
+  const { bytes } = sections(readFileSync(elf)).find(({ name }) => name === ".image");
+  writeFileSync(join(folder, "monitor.boot"), bytes);
+  console.log(`monitor.boot ${bytes.length} bytes`);
 }
 
 function applications() {

@@ -8,6 +8,8 @@ const HEADER_BITS = 32;
 
 /** A serial ROM on the pins of its chip: SPI mode 0, bit by bit, as SC&MP moves them. */
 export class SerialRomPins {
+  /** The pin the ROM drives: what software writes there goes nowhere. */
+  static readonly DATA_OUT = PIN.DATA_OUT;
   readonly #memory: Uint8Array;
   #pins = 0;
   /** Bits since it was selected. */

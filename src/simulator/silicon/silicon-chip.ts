@@ -180,7 +180,7 @@ export class SiliconChip {
     if (offset === SC.CLOCK_OFF) return this.#clockOff;
     if (offset >= SC.SOFT_RESET && offset <= SC.SUBSYSTEM_RESET) return this.#held;
     const value = this.#controller.readRegister(offset);
-    return offset === PINS.PORT || offset === PINS.SET ? value | this.#serialRom.output : value;
+    return offset === PINS.PORT || offset === PINS.SET ? (value & ~SerialRomPins.DATA_OUT) | this.#serialRom.output : value;
   }
 
   #writeController(offset: number, value: number): void {
