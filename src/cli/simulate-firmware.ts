@@ -44,7 +44,7 @@ export async function simulateFirmware(
     ...(speed === undefined ? {} : { speed }),
     ...(image === undefined || options.powered === false ? {} : { image }),
   });
-  await using _gdb = await serveGdb(job, machine.machine, gdb, undefined);
+  await using debug = await serveGdb(job, machine.machine, gdb, undefined);
   const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
   const bmps = machine.bmps.map(({ address }) => `${address.host}:${address.port}`);
   const boot = `${machine.bootAddress.host}:${machine.bootAddress.port}`;
@@ -56,10 +56,24 @@ export async function simulateFirmware(
   }
   const state = boots ? "booted" : options.powered === false ? "no power" : "not booted";
   const scamp = image === undefined ? null : (firmwareOfImage(image) ?? null);
-  job.result({ ready: true, chips, state, scamp, boards, boot, bmps, control: null, firmware: file ?? null }, () => {
-    const words = boots ? `SC&MP ${scamp ?? "of unknown version"} on emulated chips` : `${state}, emulated chips, boot ROM ${boot}`;
-    return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${named(", BMP", bmps)}\n`;
-  });
+  job.result(
+    {
+      ready: true,
+      chips,
+      state,
+      scamp,
+      boards,
+      boot,
+      bmps,
+      control: null,
+      gdb: debug === undefined ? null : `127.0.0.1:${debug.port}`,
+      firmware: file ?? null,
+    },
+    () => {
+      const words = boots ? `SC&MP ${scamp ?? "of unknown version"} on emulated chips` : `${state}, emulated chips, boot ROM ${boot}`;
+      return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${named(", BMP", bmps)}\n`;
+    },
+  );
   await Promise.race([ended(job), failure]);
   job.say("stopped");
 }

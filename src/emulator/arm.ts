@@ -186,10 +186,10 @@ function dataProcessing(cpu: Cpu, op: number, operand: number): void {
       value = logical(cpu, first ^ operand);
       break;
     case 2: // SUB
-      value = addWithFlags(cpu, first, ~operand, 1);
+      value = subtractWithFlags(cpu, first, operand);
       break;
     case 3: // RSB
-      value = addWithFlags(cpu, operand, ~first, 1);
+      value = subtractWithFlags(cpu, operand, first);
       break;
     case 4: // ADD
       value = addWithFlags(cpu, first, operand, 0);
@@ -210,7 +210,7 @@ function dataProcessing(cpu: Cpu, op: number, operand: number): void {
       logical(cpu, first ^ operand);
       return;
     case 10: // CMP
-      addWithFlags(cpu, first, ~operand, 1);
+      subtractWithFlags(cpu, first, operand);
       return;
     case 11: // CMN
       addWithFlags(cpu, first, operand, 0);
@@ -276,6 +276,15 @@ export function addWithFlags(cpu: Cpu, a: number, b: number, carry: number): num
   cpu.v = (a ^ sum) & (b ^ sum);
   cpu.c = ((a & b) | ((a | b) & ~sum)) >>> 31; // the carry out of bit 31, without leaving 32-bit arithmetic
   return sum;
+}
+
+/** a - b with all four flags. */
+export function subtractWithFlags(cpu: Cpu, a: number, b: number): number {
+  const difference = (a - b) | 0;
+  cpu.n = cpu.z = difference;
+  cpu.v = (a ^ b) & (a ^ difference);
+  cpu.c = ((a & ~b) | (~(a ^ b) & ~difference)) >>> 31; // no borrow
+  return difference;
 }
 
 function setRegister(cpu: Cpu, index: number, value: number): void {

@@ -1,5 +1,5 @@
 /** The Thumb instruction set of ARMv5TE, one case per encoding (DDI 0100, part A chapters 6 and 7). */
-import { addWithFlags, bitCount, conditionHolds, shift } from "./arm.js";
+import { addWithFlags, bitCount, conditionHolds, shift, subtractWithFlags } from "./arm.js";
 import type { Cpu } from "./cpu.js";
 
 /** Executes one half word. `cpu.r[15]` is its address + 4, `cpu.pc` its address + 2. */
@@ -33,20 +33,20 @@ export function executeThumb(cpu: Cpu, op: number): void {
     case 3: {
       const field = (op >>> 6) & 7;
       const operand = (op & 0x400) !== 0 ? field : r[field]!;
-      r[low] = (op & 0x200) === 0 ? addWithFlags(cpu, r[next]!, operand, 0) : addWithFlags(cpu, r[next]!, ~operand, 1);
+      r[low] = (op & 0x200) === 0 ? addWithFlags(cpu, r[next]!, operand, 0) : subtractWithFlags(cpu, r[next]!, operand);
       return;
     }
     case 4:
       cpu.n = cpu.z = r[(op >>> 8) & 7] = op & 0xff;
       return;
     case 5:
-      addWithFlags(cpu, r[(op >>> 8) & 7]!, ~(op & 0xff), 1);
+      subtractWithFlags(cpu, r[(op >>> 8) & 7]!, op & 0xff);
       return;
     case 6:
       r[(op >>> 8) & 7] = addWithFlags(cpu, r[(op >>> 8) & 7]!, op & 0xff, 0);
       return;
     case 7:
-      r[(op >>> 8) & 7] = addWithFlags(cpu, r[(op >>> 8) & 7]!, ~(op & 0xff), 1);
+      r[(op >>> 8) & 7] = subtractWithFlags(cpu, r[(op >>> 8) & 7]!, op & 0xff);
       return;
     case 8:
       if ((op & 0x400) === 0) arithmetic(cpu, op, low, r[next]!);
@@ -158,10 +158,10 @@ function arithmetic(cpu: Cpu, op: number, low: number, other: number): void {
       cpu.n = cpu.z = own & other;
       return;
     case 9:
-      r[low] = addWithFlags(cpu, 0, ~other, 1);
+      r[low] = subtractWithFlags(cpu, 0, other);
       return;
     case 10:
-      addWithFlags(cpu, own, ~other, 1);
+      subtractWithFlags(cpu, own, other);
       return;
     case 11:
       addWithFlags(cpu, own, other, 0);
@@ -196,7 +196,7 @@ function highRegisters(cpu: Cpu, op: number): void {
       else r[target] = r[target]! + value;
       return;
     case 1:
-      addWithFlags(cpu, r[target]!, ~value, 1);
+      subtractWithFlags(cpu, r[target]!, value);
       return;
     case 2:
       if (target === 15) cpu.branch(value);

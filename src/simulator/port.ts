@@ -60,6 +60,21 @@ export class Port {
   }
 }
 
+/** Tries to find ports that are free on every address of a machine. */
+const ATTEMPTS = 5;
+
+/** With any port wanted (0), one that was free on the first address may be taken on the next one: then the machine is opened anew. */
+export async function onFreePorts<T>(port: number | undefined, open: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await open();
+    } catch (error) {
+      const isTaken = error instanceof SpinnError && error.code === "ERR_SPINN_ADDRESS_IN_USE";
+      if (!isTaken || port !== 0 || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
 /** The address `steps` after a dotted IPv4 address. Throws `ERR_SPINN_ARGUMENT` for what is none. */
 export function addressAfter(host: string, steps: number): string {
   const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host)?.slice(1).map(Number);

@@ -15,15 +15,14 @@ import { type CheckedFaults, checkFaults, type FAULT_PRESETS, type Faults } from
 import { type Firmware, firmware, firmwareOfImage } from "./firmware.js";
 import { checkDeadParts } from "./network.js";
 import { checkOptions, type SimulatedMachineOptions } from "./options.js";
-import { addressAfter } from "./port.js";
+import { addressAfter, onFreePorts } from "./port.js";
+import { Readiness } from "./readiness.js";
 import { Recorder } from "./recorder.js";
 import type { System } from "./system.js";
 import { type CheckedStep, checkBoards, checkTimeline, type Timeline, TimelinePlayer } from "./timeline.js";
 
 /** Silence while the root chip starts and copies itself to its neighbours, ms (boot sheet, section 7). */
 const SILENT_MS = 1200;
-/** Tries to find a port that is free on every address of the machine. */
-const ATTEMPTS = 5;
 /** Time in which VER answers 255,255, ms. */
 const NETINIT_MS = 3300;
 const DEFAULT_SEED = 1;
@@ -55,10 +54,7 @@ export class SimulatedMachine implements AsyncDisposable {
   /** Boards on which an image has been started that is not up yet, with the start they belong to. */
   readonly #starting = new Map<Board, object>();
   #firmware: Firmware;
-  #ready!: Promise<void>;
-  #resolveReady!: () => void;
-  #rejectReady!: (error: SpinnError) => void;
-  #isReady = false;
+  readonly #readiness = new Readiness();
   #rebootIn: number | undefined;
   #timeline: TimelinePlayer | undefined;
   #closing: Promise<void> | undefined;
@@ -79,22 +75,13 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#injectors = injectors;
     this.#recorder = recorder;
     this.#firmware = firmware(options.scamp ?? "4.0.0", options.maskErrors);
-    this.#newReady();
   }
 
   /**
    * Opens the sockets. Throws `ERR_SPINN_ADDRESS_IN_USE` when one is taken, `ERR_SPINN_ARGUMENT` for options that make no machine.
    */
   static async start(options: SimulatedMachineOptions = {}): Promise<SimulatedMachine> {
-    // A port that was free on the first address may be taken on the next one: then another is tried.
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await SimulatedMachine.#open(options);
-      } catch (error) {
-        const taken = error instanceof SpinnError && error.code === "ERR_SPINN_ADDRESS_IN_USE";
-        if (!taken || options.port !== 0 || attempt === ATTEMPTS) throw error;
-      }
-    }
+    return onFreePorts(options.port, () => SimulatedMachine.#open(options));
   }
 
   static async #open(options: SimulatedMachineOptions): Promise<SimulatedMachine> {
@@ -159,12 +146,12 @@ export class SimulatedMachine implements AsyncDisposable {
 
   /** Resolves when the machine is booted and its network is up; rejects with `ERR_SPINN_CLOSED` when it is closed before. */
   get ready(): Promise<void> {
-    return this.#ready;
+    return this.#readiness.promise;
   }
 
   /** Whether SC&MP runs on any board, with its network up; {@link Board.isBooted} says it of one. */
   get isReady(): boolean {
-    return this.#isReady;
+    return this.#readiness.isReady;
   }
 
   /** Version of SC&MP that answers, or will after the next boot without a version of its own. */
@@ -276,7 +263,7 @@ export class SimulatedMachine implements AsyncDisposable {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     for (const system of this.#systems.keys()) system.close();
     this.clock.close();
-    if (!this.#isReady) this.#rejectReady(new SpinnError("ERR_SPINN_CLOSED", "the simulated machine was closed before it was booted"));
+    this.#readiness.fail(new SpinnError("ERR_SPINN_CLOSED", "the simulated machine was closed before it was booted"));
     await Promise.all([...this.boards.map((board) => board.close()), ...this.bmps.map((bmp) => bmp.close())]);
     this.#recorder?.close();
   }
@@ -338,8 +325,7 @@ export class SimulatedMachine implements AsyncDisposable {
   #becomeReady(system: System): void {
     system.up = true;
     breakParts(this.geometry, system, this.#systems.get(system)!.place, this.#checked);
-    this.#isReady = true;
-    this.#resolveReady();
+    this.#readiness.set();
   }
 
   /** Boards lose their state: all, or some while the others run on. */
@@ -354,7 +340,7 @@ export class SimulatedMachine implements AsyncDisposable {
     }
     // After all have lost their state: a ROM's hello must not speak for a board that is about to go.
     for (const board of own) this.#wait(board);
-    if (this.#isReady && ![...this.#systems.keys()].some(({ up }) => up)) this.#newReady();
+    if (![...this.#systems.keys()].some(({ up }) => up)) this.#readiness.reset();
   }
 
   /** The ROM of a board waits for an image, if the board can run at all. */
@@ -376,16 +362,6 @@ export class SimulatedMachine implements AsyncDisposable {
 
   #boardsOf(assembly: Assembly): Board[] {
     return this.boards.filter(({ home }) => assembly.boards.some((ethernet) => isSame(ethernet, home)));
-  }
-
-  #newReady(): void {
-    this.#isReady = false;
-    this.#ready = new Promise((resolve, reject) => {
-      this.#resolveReady = resolve;
-      this.#rejectReady = reject;
-    });
-    // Nobody has to wait for it: closing a machine that never came up is no unhandled rejection.
-    this.#ready.catch(() => undefined);
   }
 
   /** Requests are counted only while somebody wants to know. */

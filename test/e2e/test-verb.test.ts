@@ -85,6 +85,8 @@ it("profile by function and coverage by line, as tables and as data; both need t
     stderr: expect.stringMatching(/--profile needs --elf/) as string,
   });
   expect((await command([...words, "--gdb"])).status).toBe(2);
+  expect((await command(["simulate", "--cores", "stock", "--gdb"])).status).toBe(2);
+  expect(await command(["test", "--gdb", FAULTY])).toMatchObject({ status: 2, stderr: expect.stringMatching(/--gdb/) as string });
 });
 
 it("packets of the cores, a line each, in order", async () => {

@@ -1,7 +1,7 @@
 // Builds the small applications of fixtures/apps with Debian's gcc-arm-none-eabi into APLX images, and the monitor of fixtures/firmware into a
 // boot image.
-//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx, <name>.elf with lines and frames
-//   for those in WITH_ELF, and fixtures/firmware/monitor.boot
+//   node tools/apps/build.mjs [name ...]        all of them without a name; writes fixtures/apps/<name>.aplx (and <name>.elf with lines and
+//   frames for those in WITH_ELF), fixtures/firmware/monitor.boot
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -119,18 +119,31 @@ export const verb: Verb = {
     });
     await using server =
       options.control === undefined ? undefined : await serveMachine(machine, presets, options.control.host, options.control.port);
-    await using _gdb = await serveGdb(job, arm, options.gdb, undefined);
+    await using gdb = await serveGdb(job, arm, options.gdb, undefined);
     const control = server === undefined ? undefined : `${options.control!.host}:${server.port}`;
     const boards = machine.boards.map(({ address }) => `${address.host}:${address.port}`);
     const bmps = machine.bmps.map(({ address }) => `${address.host}:${address.port}`);
     const boot = `${machine.bootAddress.host}:${machine.bootAddress.port}`;
     const chips = [...machine.geometry.chips()].length;
     const state = options.unpowered ? "no power" : options.unbooted ? "not booted" : "booted";
-    job.result({ ready: true, chips, state, scamp: machine.version, boards, boot, bmps, control: control ?? null }, () => {
-      const words = state === "booted" ? `SC&MP ${machine.version}` : state;
-      const rom = state === "booted" ? "" : `, boot ROM ${boot}`;
-      return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${rom}${named(", BMP", bmps)}${control === undefined ? "" : `, control ${control}`}\n`;
-    });
+    job.result(
+      {
+        ready: true,
+        chips,
+        state,
+        scamp: machine.version,
+        boards,
+        boot,
+        bmps,
+        control: control ?? null,
+        gdb: gdb === undefined ? null : `127.0.0.1:${gdb.port}`,
+      },
+      () => {
+        const words = state === "booted" ? `SC&MP ${machine.version}` : state;
+        const rom = state === "booted" ? "" : `, boot ROM ${boot}`;
+        return `ready: ${plural(chips, "chip")}, ${words}, ${named("board", boards)}${rom}${named(", BMP", bmps)}${control === undefined ? "" : `, control ${control}`}\n`;
+      },
+    );
     await ended(job);
     job.say("stopped");
   },

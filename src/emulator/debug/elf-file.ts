@@ -200,7 +200,13 @@ function functionsOf(sections: readonly Section[], symbols: readonly Symbol32[])
     const other = byAddress.get(address);
     if (other === undefined || rank(symbol) > rank(other)) byAddress.set(address, symbol);
   }
-  const sorted = [...byAddress].sort(([a], [b]) => a - b);
+  const sorted: [number, Symbol32][] = [];
+  for (const entry of [...byAddress].sort(([a], [b]) => a - b)) {
+    // A label of an assembler file within a function is no function of its own.
+    const [start, before] = sorted.at(-1) ?? [0, undefined];
+    const isWithin = before?.isFunction === true && (before.sizeBytes === 0 || entry[0] < start + before.sizeBytes);
+    if (rank(entry[1]) > 0 || !isWithin) sorted.push(entry);
+  }
   return sorted.map(([address, { name, sizeBytes }], index) => {
     const section = sections.find((one) => one.isCode && address >= one.address && address < one.address + one.sizeBytes);
     const room = Math.max(0, Math.min(sorted[index + 1]?.[0] ?? Infinity, (section?.address ?? 0) + (section?.sizeBytes ?? 0)) - address);

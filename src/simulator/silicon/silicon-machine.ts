@@ -8,7 +8,8 @@ import { Clock } from "../clock.js";
 import { firmwareOfImage } from "../firmware.js";
 import { MachineNetwork } from "../network.js";
 import { checkOptions, type SimulatedMachineOptions } from "../options.js";
-import { addressAfter } from "../port.js";
+import { addressAfter, onFreePorts } from "../port.js";
+import { Readiness } from "../readiness.js";
 import { Recorder } from "../recorder.js";
 import { startValues } from "../start-values.js";
 import { octets } from "../tags.js";
@@ -21,8 +22,6 @@ const MAX_HOPS = 1024;
 const MAX_TRAVELLING = 1 << 16;
 const SYSTEM_VARIABLES = 0xf500_7f00;
 const NETINIT_DONE = 0xff;
-/** Tries to find a port that is free on every address of the machine. */
-const ATTEMPTS = 5;
 /** Start values that a host writes into the image; the rest is the image's own. Source: boot sheet, section 5. */
 const HOST_FIELDS = ["hw_ver", "unix_time", "led0", "root_chip", "boot_sig"] as const;
 
@@ -70,12 +69,9 @@ export class SiliconMachine implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #clock = new Clock();
   #hops = 0;
-  #isReady = false;
+  readonly #readiness = new Readiness();
   #watch: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
-  #ready!: Promise<void>;
-  #resolveReady!: () => void;
-  #rejectReady!: (error: unknown) => void;
   readonly #abort = (): void => void this.close();
 
   private constructor(options: SiliconMachineOptions, geometry: MachineGeometry) {
@@ -85,19 +81,11 @@ export class SiliconMachine implements AsyncDisposable {
     this.#recorder = options.record === undefined ? undefined : new Recorder(options.record);
     this.#engine = options.engine === "interpreter" ? interpret : new Compiler().run;
     this.#pace = new Pace(this.machine, options.bootSpeed ?? Infinity, (error) => this.#fail(error));
-    this.#newReady();
   }
 
   /** Opens the sockets; with an image the machine begins to boot. Throws as `SimulatedMachine.start` does. */
   static async start(options: SiliconMachineOptions = {}): Promise<SiliconMachine> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await SiliconMachine.#open(options);
-      } catch (error) {
-        const taken = error instanceof SpinnError && error.code === "ERR_SPINN_ADDRESS_IN_USE";
-        if (!taken || options.port !== 0 || attempt === ATTEMPTS) throw error;
-      }
-    }
+    return onFreePorts(options.port, () => SiliconMachine.#open(options));
   }
 
   static async #open(options: SiliconMachineOptions): Promise<SiliconMachine> {
@@ -138,11 +126,11 @@ export class SiliconMachine implements AsyncDisposable {
 
   /** Resolves when the firmware says that its network is up; rejects with `ERR_SPINN_CLOSED` when the machine is closed before. */
   get ready(): Promise<void> {
-    return this.#ready;
+    return this.#readiness.promise;
   }
 
   get isReady(): boolean {
-    return this.#isReady;
+    return this.#readiness.isReady;
   }
 
   chip(x: number, y: number): SiliconChip | undefined {
@@ -171,8 +159,8 @@ export class SiliconMachine implements AsyncDisposable {
       }
       board.attach(this.chip(board.chip.x, board.chip.y));
     }
-    if (!this.#isReady) return;
-    this.#newReady();
+    if (!this.isReady) return;
+    this.#readiness.reset();
     this.#pace.speed = this.#options.bootSpeed ?? Infinity;
   }
 
@@ -223,16 +211,6 @@ export class SiliconMachine implements AsyncDisposable {
     });
   }
 
-  #newReady(): void {
-    this.#isReady = false;
-    this.#ready = new Promise((resolve, reject) => {
-      this.#resolveReady = resolve;
-      this.#rejectReady = reject;
-    });
-    // Nobody has to wait for it.
-    this.#ready.catch(() => undefined);
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -247,14 +225,14 @@ export class SiliconMachine implements AsyncDisposable {
     this.#pace.stop();
     this.#clock.close();
     clearInterval(this.#watch);
-    if (!this.#isReady) this.#rejectReady(new SpinnError("ERR_SPINN_CLOSED", "the machine was closed before it was booted"));
+    this.#readiness.fail(new SpinnError("ERR_SPINN_CLOSED", "the machine was closed before it was booted"));
     await Promise.all([...this.boards, ...this.bmps].map((part) => part.close()));
     this.#recorder?.close();
   }
 
   #fail(error: unknown): void {
     clearInterval(this.#watch);
-    this.#rejectReady(error);
+    this.#readiness.fail(error);
     if (this.#options.onFailure === undefined) throw error;
     this.#options.onFailure(error);
   }
@@ -263,7 +241,7 @@ export class SiliconMachine implements AsyncDisposable {
   #wake(): void {
     this.#pace.start();
     this.#pace.nudge();
-    if (this.#isReady || this.#watch !== undefined) return;
+    if (this.isReady || this.#watch !== undefined) return;
     this.#watch = setInterval(() => this.#lookReady(), 10);
   }
 
@@ -272,9 +250,8 @@ export class SiliconMachine implements AsyncDisposable {
     if (!this.chip(0, 0)?.started || !this.chips.every(({ memory }) => memory.readByte(SYSTEM_VARIABLES + offset) === NETINIT_DONE)) return;
     clearInterval(this.#watch);
     this.#watch = undefined;
-    this.#isReady = true;
     this.#pace.speed = this.#options.speed ?? 1;
-    this.#resolveReady();
+    this.#readiness.set();
   }
 
   /** Carries a packet through the routers until nobody has it any more. */
