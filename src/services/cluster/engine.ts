@@ -69,6 +69,7 @@ export class Engine {
   readonly #aborted = new Set<string>();
   #running: { readonly stop: AbortController; readonly request: ClusterMessage | undefined } | undefined;
   #id = -1;
+  #beatMs = PERIOD_MS;
   #count = 0;
   #heart: Heartbeat | undefined;
   #isOver = false;
@@ -112,6 +113,11 @@ export class Engine {
   /** The number that the controller gave. */
   get id(): number {
     return this.#id;
+  }
+
+  /** Between two heartbeats of the controller, ms; after ten that were not answered it takes the engine off its list. */
+  get beatMs(): number {
+    return this.#beatMs;
   }
 
   /** Requests that wait, not counting the one that runs. */
@@ -165,6 +171,7 @@ export class Engine {
     }
     this.#id = content["id"];
     const periodMs = typeof content["hb_period"] === "number" ? content["hb_period"] : PERIOD_MS;
+    this.#beatMs = periodMs;
     const leaf = broadcast.length === 0 ? [] : [broadcast[this.#id % broadcast.length]!];
     this.#connect("shell", {
       kind: "router",
