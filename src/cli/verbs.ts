@@ -51,6 +51,7 @@ export const VERBS: VerbTable = {
   bmp: entry(BOARD, "look at boards of a frame: serial numbers, addresses, FPGA registers, LEDs, flash", () => import("./verbs/bmp.js")),
   sensors: entry(BOARD, "show voltages, temperatures and fans, with verdicts", () => import("./verbs/sensors.js")),
   serve: entry(LAB, "serve a board to others: calls and live state, as an ARTIQ controller", () => import("./verbs/serve.js")),
+  engine: entry(LAB, "make boards engines of an IPython cluster: clients of any language call them", () => import("./verbs/engine.js")),
   runs: entry(LAB, "list what a controller runs, has run and will run", () => import("./verbs/runs.js")),
   watch: entry(LAB, "follow a run until it ends", () => import("./verbs/watch.js")),
   pause: entry(LAB, "pause a run at its next safe point", () => import("./verbs/pause.js")),

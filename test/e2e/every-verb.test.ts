@@ -125,6 +125,8 @@ const CASES: Readonly<Record<string, Case>> = {
   bmp: { words: ["bmp", "info", "0"], to: "bmp", fullDisk: ["bmp", "flash", "0", "-o", "/dev/full"] },
   sensors: { words: ["sensors", "0"], to: "bmp" },
   serve: { words: ["serve", "--simulation", "--port", "0"], to: "none", endless: true },
+  // With a cluster: among the tests with real peers.
+  engine: { words: ["engine", "--simulation", "1", "--cluster", "FOLDER/none.json"], to: "none", status: 2 },
   runs: { words: ["runs"], to: "via" },
   watch: { words: ["watch", "1"], to: "via" },
   pause: { words: ["pause", "1"], to: "via" },
@@ -320,7 +322,7 @@ describe("the world outside", () => {
     expect(done.err).not.toMatch(/EPIPE|fault of spinn/);
   });
 
-  it.each(rows.filter(([name]) => name !== "help" && name !== "completion"))("%s: Ctrl-C", async (_, { words, to, endless }) => {
+  it.each(rows.filter(([name]) => !["help", "completion", "engine"].includes(name)))("%s: Ctrl-C", async (_, { words, to, endless }) => {
     const stop = new AbortController();
     const interrupts = {
       signal: stop.signal,
