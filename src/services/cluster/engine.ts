@@ -3,7 +3,7 @@ import { checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
 import { connectionFilePath, type EngineConnection, parseEngineConnection, readEngineFile } from "./connection-file.js";
 import { answerTo, type EngineExecute, type EngineMethod, type EngineTask } from "./engine-request.js";
 import { Heartbeat } from "./heartbeat.js";
-import { type ClusterMessage, type Json, MessageCodec } from "./message.js";
+import { type ClusterMessage, type Frame, type Json, MessageCodec } from "./message.js";
 import { type ClusterSocket, type OpenSocket, type SocketPlan, zmqSockets } from "./socket.js";
 import { orLater } from "./wait.js";
 
@@ -149,7 +149,7 @@ export class Engine {
   async #register(): Promise<void> {
     const { timeoutMs = 10_000, id } = this.#options;
     const { addresses, broadcast } = this.#connection;
-    const hears = (take: (message: ClusterMessage) => void) => (frames: readonly Uint8Array[]) => {
+    const hears = (take: (message: ClusterMessage) => void) => (frames: readonly Frame[]) => {
       const message = this.#codec.receive(frames);
       if (message !== undefined && !this.#isOver) take(message);
     };

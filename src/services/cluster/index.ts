@@ -24,7 +24,7 @@ export type { HubCondition, HubKey, HubQuery, HubRecord } from "./hub-record.js"
 export type { JobsOrPlaces } from "./jobs.js";
 export type { BalancedOptions, LoadBalancedView, StreamOptions } from "./load-balanced-view.js";
 export { LocalCluster, type LocalClusterOptions } from "./local-cluster.js";
-export { type ClusterMessage, type Json, MessageCodec, type MessageHeader } from "./message.js";
+export { type ClusterMessage, type Frame, type Json, MessageCodec, type MessageHeader } from "./message.js";
 export type { Metadata, TaskOutput } from "./metadata.js";
 export type { OutputLine, OutputLog } from "./output-log.js";
 export type { Sequence } from "./partition.js";

@@ -3,7 +3,7 @@ import type { ClientOptions } from "./client.js";
 import type { EngineOptions } from "./engine.js";
 import type { EngineName } from "./engine-table.js";
 import { LocalScheduler } from "./local-scheduler.js";
-import { type ClusterMessage, type Json, MessageCodec } from "./message.js";
+import { type ClusterMessage, type Frame, type Json, MessageCodec, textOf } from "./message.js";
 import type { ClusterSocket, OpenSocket, SocketPlan } from "./socket.js";
 
 /** Ports in name only: nothing listens. */
@@ -12,11 +12,11 @@ type Port = keyof typeof PORTS;
 const FILE = { ...PORTS, interface: "ipc://in-process", key: "" };
 const NAMES = new Map(Object.entries(PORTS).map(([name, port]) => [`${FILE.interface}-${port}`, name as Port]));
 /** The outermost frame of a request on an engine's socket: the way it came, and that its reply has to go. */
-const WAYS = { mux: Buffer.from("mux_out"), task: Buffer.from("task_out"), control: Buffer.from("control_out") } as const;
+const WAYS = { mux: "mux_out", task: "task_out", control: "control_out" } as const;
 type Way = keyof typeof WAYS;
 /** Beats that an engine may miss, as with a real controller. */
 const MISSES = 10;
-const BEAT = Buffer.from("beat");
+const BEAT = "beat";
 
 export interface LocalClusterOptions {
   /** Between two heartbeats; default 3000 ms, a controller's own. After ten that were not answered an engine is off the list. */
@@ -128,11 +128,11 @@ export class LocalCluster {
     });
   }
 
-  #deliver(peer: Peer | undefined, frames: readonly Uint8Array[]): void {
+  #deliver(peer: Peer | undefined, frames: readonly Frame[]): void {
     if (peer?.isOpen) peer.plan.message(frames);
   }
 
-  #take(port: Port, from: Peer, frames: readonly Uint8Array[]): void {
+  #take(port: Port, from: Peer, frames: readonly Frame[]): void {
     const isEngine = from.plan.kind === "router";
     if (isEngine) this.#takeReply(from, frames);
     else if (port === "registration") this.#takeQuestion(from, this.#codec.decode(frames));
@@ -152,15 +152,15 @@ export class LocalCluster {
   }
 
   /** A request to an engine, with the way back in front; to one that is not there it is lost, as at a controller. */
-  #hand(way: Way, uuid: string, client: string, frames: readonly Uint8Array[]): void {
+  #hand(way: Way, uuid: string, client: string, frames: readonly Frame[]): void {
     const socket = this.#on(way).get(uuid);
-    if (socket?.plan.kind === "router") this.#deliver(socket, [WAYS[way], Buffer.from(client), ...frames]);
+    if (socket?.plan.kind === "router") this.#deliver(socket, [WAYS[way], client, ...frames]);
   }
 
-  #takeReply(engine: Peer, [way, client, ...frames]: readonly Uint8Array[]): void {
-    const port = (Object.keys(WAYS) as Way[]).find((one) => WAYS[one].equals(way!));
+  #takeReply(engine: Peer, [way, client, ...frames]: readonly Frame[]): void {
+    const port = (Object.keys(WAYS) as Way[]).find((one) => WAYS[one] === text(way));
     if (port === undefined) return;
-    this.#deliver(this.#on(port).get(text(client)), [Buffer.from(engine.ident), ...frames]);
+    this.#deliver(this.#on(port).get(text(client)), [engine.ident, ...frames]);
     if (port === "task") this.#scheduler.done(engine.ident, this.#codec.decode(frames).parentHeader["msg_id"]);
   }
 
@@ -246,6 +246,6 @@ export class LocalCluster {
   }
 }
 
-function text(frame: Uint8Array | undefined): string {
-  return Buffer.from(frame ?? []).toString("utf8");
+function text(frame: Frame | undefined): string {
+  return frame === undefined ? "" : textOf(frame);
 }

@@ -1,15 +1,15 @@
-import type { ClusterMessage } from "./message.js";
+import type { ClusterMessage, Frame } from "./message.js";
 
 export interface LocalSchedulerOptions {
   /** Hands a request to an engine. */
-  readonly hand: (uuid: string, client: string, frames: readonly Uint8Array[]) => void;
+  readonly hand: (uuid: string, client: string, frames: readonly Frame[]) => void;
   /** Answers it instead of an engine. */
   readonly refuse: (client: string, request: ClusterMessage, ename: string, evalue: string) => void;
 }
 
 interface Job {
   readonly client: string;
-  readonly frames: readonly Uint8Array[];
+  readonly frames: readonly Frame[];
   readonly request: ClusterMessage;
   /** Engines that may run it. */
   readonly targets: Set<string>;
@@ -34,7 +34,7 @@ export class LocalScheduler {
   }
 
   /** `engines`: those that there are, for a task that names none. */
-  take(client: string, frames: readonly Uint8Array[], request: ClusterMessage, engines: readonly string[]): void {
+  take(client: string, frames: readonly Frame[], request: ClusterMessage, engines: readonly string[]): void {
     const { after, follow, retries, targets, timeout } = request.metadata;
     const wanted = Array.isArray(targets) && targets.length > 0 ? (targets as unknown[]).map(String) : engines;
     const here = wanted.filter((uuid) => engines.includes(uuid));
