@@ -34,6 +34,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   simulator: "47 true\n",
   emulator: "hello from core 1 of chip 0,0\n",
   controller: "true\n",
+  engine: "[ Uint8Array(3) [ 1, 2, 3 ], Uint8Array(3) [ 1, 2, 3 ] ]\nSC&MP\n",
   "services/rpc": "5\n",
   "services/publish": "21\n",
   "services/inspect": "42\n",
