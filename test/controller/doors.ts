@@ -47,13 +47,7 @@ export async function open(
         await controller.runs.get(run).ended;
         return controller.runs.get(run).report;
       },
-      steer: async (method, run) => {
-        const { idict } = controller.runs.get(run);
-        if (method === "pause") idict.pause();
-        else if (method === "resume") idict.resume();
-        else idict.terminate();
-      },
-      status: async (run) => controller.runs.get(run).report,
+      ...watching(controller),
     };
     return {
       machine,
@@ -86,6 +80,19 @@ export async function open(
       await served.close();
       await machine.close();
     },
+  };
+}
+
+/** Runs, where the controller is at hand. */
+function watching(controller: Controller): Pick<Entry, "steer" | "status"> {
+  return {
+    steer: async (method, run) => {
+      const { idict } = controller.runs.get(run);
+      if (method === "pause") idict.pause();
+      else if (method === "resume") idict.resume();
+      else idict.terminate();
+    },
+    status: async (run) => controller.runs.get(run).report,
   };
 }
 
@@ -131,13 +138,7 @@ async function openEngine(machine: SimulatedMachine, controller: Controller): Pr
       if (id === undefined) throw failure as SpinnError;
       return controller.runs.get(id).report;
     },
-    steer: async (method, run) => {
-      const { idict } = controller.runs.get(run);
-      if (method === "pause") idict.pause();
-      else if (method === "resume") idict.resume();
-      else idict.terminate();
-    },
-    status: async (run) => controller.runs.get(run).report,
+    ...watching(controller),
   };
   return {
     machine,

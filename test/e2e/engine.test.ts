@@ -1,9 +1,6 @@
-import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
-import { command, ROOT, temporaryFolder } from "./spinn.js";
+import { command, runExample, temporaryFolder } from "./spinn.js";
 
 it("a wrong file, or none, is named before anything is asked of boards", async () => {
   await using folder = await temporaryFolder();
@@ -25,12 +22,8 @@ it("a wrong file, or none, is named before anything is asked of boards", async (
 });
 
 it("the example experiment runs on simulated boards in one process, against the built package", async () => {
-  const source = await readFile(join(ROOT, "fixtures/cluster/experiment.ts"), "utf8");
-  const { default: typescript } = await import("typescript");
-  const { ModuleKind, ScriptTarget, transpileModule } = typescript;
-  const { outputText } = transpileModule(source, { compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 } });
   const { SPINN_CLUSTER: _, ...env } = process.env;
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", outputText], { cwd: ROOT, env });
+  const { stdout, stderr } = await runExample("fixtures/cluster/experiment.ts", env);
   expect(stderr).toBe("");
   const told = JSON.parse(stdout) as { lines: number };
   expect(told).toMatchObject({ boards: 3, python: 0, agree: true, different: 3 });

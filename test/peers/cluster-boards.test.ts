@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../../src/services/cluster/index.js";
+import { runExample } from "../e2e/spinn.js";
 
 // Runs where SPINN_PEER_IPYPARALLEL names a Python that has ipyparallel (7.1 or later), and the package zeromq is installed.
 const python = process.env["SPINN_PEER_IPYPARALLEL"];
@@ -72,11 +73,7 @@ describe.skipIf(python === undefined)("boards as engines of a real ipcontroller"
   it(
     "an experiment on all of them, from one TypeScript file",
     async () => {
-      const source = await readFile(join(root, "fixtures/cluster/experiment.ts"), "utf8");
-      const { default: typescript } = await import("typescript");
-      const { ModuleKind, ScriptTarget, transpileModule } = typescript;
-      const { outputText } = transpileModule(source, { compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 } });
-      const { stdout } = await run(process.execPath, ["--input-type=module", "-e", outputText], { cwd: root, env: environment() });
+      const { stdout } = await runExample("fixtures/cluster/experiment.ts", environment());
       expect(JSON.parse(stdout)).toMatchObject(expected);
       expect((JSON.parse(stdout) as { lines: number }).lines).toBeGreaterThanOrEqual(BOARDS * 2);
     },

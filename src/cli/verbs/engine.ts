@@ -2,6 +2,7 @@ import { ACCESS, type Access, Controller, type ControllerOptions, serveControlle
 import { type BoardEngine, type BoardEngineOptions, type BoardEngineState, startBoardEngines } from "../../engine/index.js";
 import { SpinnError } from "../../errors.js";
 import { connectionFilePath, readEngineFile } from "../../services/cluster/index.js";
+import { parseAccess } from "../access.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { fleetBoard, selectBoards } from "../fleet-boards.js";
 import { plural } from "../format.js";
@@ -30,11 +31,6 @@ interface Named {
   readonly options: ControllerOptions;
 }
 
-const parseAccess = (text: string): Access => {
-  const found = ACCESS.find((one) => one === text);
-  if (found === undefined) throw usage(`--allow: "${text}" is none of ${ACCESS.join(", ")}`);
-  return found;
-};
 const addHost = (one: string, others: readonly string[] = []): string[] => [...others, one];
 const addNames = (text: string, others: readonly string[] = []): string[] => [...others, ...text.split(",")];
 /** Six sockets each, and a controller is at ease with about a hundred engines. */
