@@ -34,7 +34,6 @@ describe("a board as an engine", () => {
       ...cluster.forEngines,
       name: "desk",
       askEveryMs: 20,
-      silentMs: 150,
       onState: (state, reason) => {
         states.push({ state, reason });
         heard();
@@ -51,7 +50,7 @@ describe("a board as an engine", () => {
   };
 
   it("gets no work while the board is silent, and comes back with it under its number", async () => {
-    await start();
+    await start({ silentMs: 400 });
     await client.waitForEngines(1);
     const { id } = engine;
     const { port } = machine.boards[0]!.address;
