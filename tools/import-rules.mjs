@@ -27,6 +27,7 @@ const MAY = {
     "services/rpc*",
     "services/publish*",
   ],
+  engine: ["errors", "machine*", "transceiver*", "controller*", "services/cluster*"],
   "services/stream": ["errors", "wire*"],
   "services/rpc": ["errors"],
   "services/publish": ["errors", "services/rpc*"],
@@ -48,6 +49,7 @@ const MAY = {
     "emulator*",
     "controller*",
     "web*",
+    "engine*",
   ].concat(["stream", "rpc", "publish", "inspect", "cluster", "allocation"].map((name) => `services/${name}*`)),
 };
 // Node modules with a price: only these rooms may use them. Rooms that must stay browser-safe get no node: module at all.

@@ -55,6 +55,7 @@ export const VERBS: VerbTable = {
   jobs: entry(LOAN, "list, follow and end the jobs of an allocation server", () => import("./verbs/jobs.js")),
   machines: entry(LOAN, "list the machines of an allocation server, and find a board in them", () => import("./verbs/machines.js")),
   serve: entry(LAB, "serve a board to others: calls and live state, as an ARTIQ controller", () => import("./verbs/serve.js")),
+  engine: entry(LAB, "make boards engines of an IPython cluster: clients of any language call them", () => import("./verbs/engine.js")),
   runs: entry(LAB, "list what a controller runs, has run and will run", () => import("./verbs/runs.js")),
   watch: entry(LAB, "follow a run until it ends", () => import("./verbs/watch.js")),
   pause: entry(LAB, "pause a run at its next safe point", () => import("./verbs/pause.js")),

@@ -1,10 +1,11 @@
-export { ACCESS, type Access } from "./access.js";
+export { ACCESS, type Access, checkAccess } from "./access.js";
 export type { BoardLinkOptions } from "./board-link.js";
+export { errorOf } from "./carried-error.js";
 export { Controller, type ControllerOptions, type Door } from "./controller.js";
 export type { Method, MethodContext } from "./method.js";
 export { METHODS } from "./methods.js";
 export type { Parameter, Parameters } from "./parameter.js";
-export type { PlainError } from "./plain.js";
+export { type PlainError, plainError } from "./plain.js";
 export { RemoteController } from "./remote-controller.js";
 export { type Endpoint, RemoteNetwork } from "./remote-network.js";
 export { type RemoteOptions, RemoteRuns } from "./remote-runs.js";

@@ -11,6 +11,8 @@ export interface RunValues {
   progress: Progress | null;
   result: unknown;
   error: PlainError | null;
+  /** Number of the cluster's task that asked for it, if one did. */
+  task?: string;
 }
 
 export interface RunReport extends RunValues {

@@ -8,8 +8,8 @@ import { applicationImage } from "../transceiver/application-image.js";
 import { type Bench, open } from "./doors.js";
 
 const SDRAM = 0x60240000;
-const HOSTS = { local: "127.87.41.1", rpc: "127.87.43.1" };
-const BMPS = { local: "127.87.41.101", rpc: "127.87.43.101" };
+const HOSTS = { local: "127.87.41.1", rpc: "127.87.43.1", engine: "127.87.45.1" };
+const BMPS = { local: "127.87.41.101", rpc: "127.87.43.101", engine: "127.87.45.101" };
 const BOOT_IMAGE = new Uint8Array(readFileSync(new URL("../../fixtures/bringup/simulated.boot", import.meta.url)));
 
 type Args = Readonly<Record<string, unknown>>;
@@ -19,10 +19,11 @@ type Line = readonly [method: string, args: Args, shown: unknown];
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const any = <T>(type: T): unknown => expect.any(type);
 
-// Every method of the table, on two machines that are alike: here, and through a connection. What both answer must be the same.
-describe("every method, here and through a connection", () => {
+// Every method of the table, on three machines that are alike: here, through a connection, and as an engine of a cluster. What they answer must be the same.
+describe("every method, here, through a connection and as an engine", () => {
   let here: Bench;
   let there: Bench;
+  let engine: Bench;
   let folder: string;
   const used = new Set<string>();
 
@@ -33,10 +34,12 @@ describe("every method, here and through a connection", () => {
     const machine = { board: "spin5", seed: 5 } as const;
     here = await open("local", HOSTS.local, { ...machine, bmpHost: BMPS.local }, more);
     there = await open("rpc", HOSTS.rpc, { ...machine, bmpHost: BMPS.rpc }, more);
+    engine = await open("engine", HOSTS.engine, { ...machine, bmpHost: BMPS.engine }, more);
   });
   afterAll(async () => {
     await here[Symbol.asyncDispose]();
     await there[Symbol.asyncDispose]();
+    await engine[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -87,8 +90,8 @@ describe("every method, here and through a connection", () => {
   };
 
   const check = async ([method, args, shown]: Line): Promise<void> => {
-    const [one, other] = [normal(await answer(here, method, args), here), normal(await answer(there, method, args), there)];
-    expect(other, method).toEqual(one);
+    const one = normal(await answer(here, method, args), here);
+    for (const bench of [there, engine]) expect(normal(await answer(bench, method, args), bench), method).toEqual(one);
     if (typeof shown === "object" && shown !== null) expect(one, method).toMatchObject(shown);
     else expect(one, method).toEqual(shown);
   };

@@ -7,10 +7,10 @@ import { applicationImage } from "../transceiver/application-image.js";
 import { type Bench, type DoorName, open } from "./doors.js";
 
 const SDRAM = 0x60240000;
-const HOSTS: Record<DoorName, string> = { local: "127.87.11.1", rpc: "127.87.13.1" };
+const HOSTS: Record<DoorName, string> = { local: "127.87.11.1", rpc: "127.87.13.1", engine: "127.87.15.1" };
 
 // Every door must give the same values and the same errors: one suite, run through each.
-describe.each(["local", "rpc"] as const)("methods through the door %s", (door) => {
+describe.each(["local", "rpc", "engine"] as const)("methods through the door %s", (door) => {
   let bench: Bench;
   let folder: string;
   beforeEach(async () => {

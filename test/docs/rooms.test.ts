@@ -35,6 +35,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   emulator: "hello from core 1 of chip 0,0\n",
   controller: "true\n",
   web: "200\n",
+  engine: "[ Uint8Array(3) [ 1, 2, 3 ], Uint8Array(3) [ 1, 2, 3 ] ]\nSC&MP\n",
   "services/rpc": "5\n",
   "services/publish": "21\n",
   "services/inspect": "42\n",

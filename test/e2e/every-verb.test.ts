@@ -132,6 +132,8 @@ const CASES: Readonly<Record<string, Case>> = {
   alloc: { words: ["alloc", "3", "--hold", "1ms", "--spalloc", "SPALLOC"], to: "none", changes: true },
   jobs: { words: ["jobs", "--spalloc", "SPALLOC"], to: "none" },
   machines: { words: ["machines", "--spalloc", "SPALLOC"], to: "none" },
+  // With a cluster: among the tests with real peers.
+  engine: { words: ["engine", "--simulation", "1", "--cluster", "FOLDER/none.json"], to: "none", status: 2 },
   runs: { words: ["runs"], to: "via" },
   watch: { words: ["watch", "1"], to: "via" },
   pause: { words: ["pause", "1"], to: "via" },
@@ -331,7 +333,7 @@ describe("the world outside", () => {
     expect(done.err).not.toMatch(/EPIPE|fault of spinn/);
   });
 
-  it.each(rows.filter(([name]) => name !== "help" && name !== "completion"))("%s: Ctrl-C", async (_, { words, to, endless }) => {
+  it.each(rows.filter(([name]) => !["help", "completion", "engine"].includes(name)))("%s: Ctrl-C", async (_, { words, to, endless }) => {
     const stop = new AbortController();
     const interrupts = {
       signal: stop.signal,

@@ -1,11 +1,12 @@
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { run } from "../../src/cli/run.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -185,4 +186,12 @@ export function jsonOf(run: Run): Record<string, unknown> {
   const lines = run.stdout.trimEnd().split("\n");
   if (lines.length !== 1) throw new Error(`stdout is not one line: ${run.stdout.slice(0, 400)}`);
   return JSON.parse(lines[0]!) as Record<string, unknown>;
+}
+
+/** Runs an example in TypeScript against the built package, which finds itself by its name from its own folder. */
+export async function runExample(path: string, env: NodeJS.ProcessEnv): Promise<Pick<Run, "stdout" | "stderr">> {
+  const { ModuleKind, ScriptTarget, transpileModule } = (await import("typescript")).default;
+  const source = await readFile(join(ROOT, path), "utf8");
+  const { outputText } = transpileModule(source, { compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 } });
+  return promisify(execFile)(process.execPath, ["--input-type=module", "-e", outputText], { cwd: ROOT, env });
 }

@@ -2,9 +2,10 @@
 // The client of IPython clusters beside Python's own, on the same controller and the same two Python engines, in turns; as JSON.
 // Needs SPINN_PEER_IPYPARALLEL (a Python with ipyparallel), the package zeromq, and a build.
 //
-//   SPINN_PEER_IPYPARALLEL=/usr/bin/python3 node tools/bench/cluster.mjs [--tasks 300] [--rounds 3] [--long 100000]
+//   SPINN_PEER_IPYPARALLEL=/usr/bin/python3 node tools/bench/cluster.mjs [--tasks 300] [--rounds 3] [--boards 24] [--long 100000]
 //
-// Also calls to an engine of ours in a process of its own; --long: so many of them, with this process's memory on the way, ten times.
+// Also calls to engines of ours: a bare one, and so many simulated boards, each kind in a process of its own; --long: so many calls, with this
+// process's memory on the way, ten times. `cpu_us_per_trip` is this client's own work for a round trip: it does not grow with the machine's load.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpus, loadavg } from "node:os";
@@ -14,7 +15,12 @@ import { Client, Engine } from "../../dist/services/cluster/index.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { tasks: { type: "string", default: "300" }, rounds: { type: "string", default: "3" }, long: { type: "string", default: "0" } },
+  options: {
+    tasks: { type: "string", default: "300" },
+    rounds: { type: "string", default: "3" },
+    boards: { type: "string", default: "24" },
+    long: { type: "string", default: "0" },
+  },
 });
 const python = process.env.SPINN_PEER_IPYPARALLEL;
 const peer = fileURLToPath(new URL("../../test/peers/cluster_peer.py", import.meta.url));
@@ -25,6 +31,7 @@ const BARS = {
   mux_apply_tasks_per_s: 1.1,
   mux_execute_tasks_per_s: 1.1,
 };
+const BOARD_BARS = { start_to_ready_s: 5, call_to_all_ms: 100, calls_per_s_to_one: 4000 };
 
 if (positionals[0] === "engine") {
   const engine = await Engine.start({ file: positionals[1], methods: { echo: ({ args }) => args[0] } });
@@ -69,21 +76,55 @@ async function ours(client) {
   const [one] = views;
   const balanced = client.loadBalancedView({ targets: client.ids.slice(0, 2) });
   const name = "__import__('os').getpid";
-  const execute = async (view) => {
-    const result = view.execute("1", { silent: true });
-    await result;
-    await result.waitForOutput();
-  };
+  // The reply, as Python's get() does; neither waits for the output to be complete.
+  const execute = (view) => view.execute("1", { silent: true });
   await one.call(name);
   await execute(one);
   const trips = Math.max(20, Math.floor(tasks / 3));
+  const before = process.cpuUsage();
+  for (let i = 0; i < trips; i += 1) await one.call(name);
+  const { user, system } = process.cpuUsage(before);
   return {
+    cpu_us_per_trip: (user + system) / trips,
     mux_apply_round_trips_per_s: await inTurn(trips, () => one.call(name)),
     mux_execute_round_trips_per_s: await inTurn(trips, () => execute(one)),
     mux_apply_tasks_per_s: await atOnce(tasks, (i) => views[i % views.length].call(name)),
     mux_execute_tasks_per_s: await atOnce(tasks, (i) => execute(views[i % views.length])),
     scheduled_apply_tasks_per_s: await atOnce(tasks, () => balanced.call(name)),
   };
+}
+
+/** Boards as engines: how long until all are there, a call to all, calls to one that ask the board nothing, and some that do. */
+async function boards(count, client, engineFile) {
+  const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+  const start = performance.now();
+  const words = ["engine", "--simulation", String(count), "--cluster", engineFile, "--no-watch", "--json"];
+  const { told, stop } = await started(process.execPath, [main, ...words]);
+  const ready = (performance.now() - start) / 1000;
+  try {
+    const ids = told.boards.map(({ engine }) => engine);
+    while (!ids.every((id) => client.ids.includes(id))) await new Promise((resolve) => setTimeout(resolve, 5));
+    const all = client.directView(ids);
+    const one = client.directView(ids[0]);
+    const times = [];
+    for (let i = 0; i < 20; i += 1) times.push(1000 / (await perSecond(1, () => all.call("info"))));
+    const trips = await inTurn(500, () => one.call("info"));
+    await atOnce(2000, () => one.call("info"));
+    return {
+      boards: count,
+      start_to_ready_s: rounded(ready),
+      call_to_all_ms: rounded(median(times)),
+      calls_per_s_to_one: rounded(await atOnce(6000, () => one.call("info"))),
+      reads_of_256_bytes_per_s_of_one: rounded(await atOnce(2000, () => one.call("read", "0,0", 0x60240000, 256))),
+      reads_of_256_bytes_per_s_of_all: rounded(
+        await atOnce(100 * count, (i) => client.directView(ids[i % count]).call("read", "0,0", 0x60240000, 256)),
+      ),
+      round_trips_per_s: rounded(trips),
+      bars: BOARD_BARS,
+    };
+  } finally {
+    await stop();
+  }
 }
 
 async function theirs(file) {
@@ -103,7 +144,10 @@ try {
   for (const key of Object.keys(turns[0][0])) {
     const [mine, pythons] = [0, 1].map((side) => median(turns.map((turn) => turn[side][key])));
     const ratio = median(turns.map(([own, other]) => own[key] / other[key]));
-    report.python_engines[key] = { ours: rounded(mine), python: rounded(pythons), ratio: rounded(ratio), bar: BARS[key] };
+    report.python_engines[key] =
+      pythons === undefined
+        ? { ours: rounded(mine) }
+        : { ours: rounded(mine), python: rounded(pythons), ratio: rounded(ratio), bar: BARS[key] };
   }
   const engine = await started(process.execPath, [fileURLToPath(import.meta.url), "engine", engineFile]);
   await client.waitForEngines(3);
@@ -123,6 +167,7 @@ try {
     }
     report.own_engine[`client_rss_MB_every_${long / 10}_tasks`] = rss;
   }
+  report.board_engines = await boards(Number(values.boards), client, engineFile);
   await client.close();
   await engine.stop();
 } finally {

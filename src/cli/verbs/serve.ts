@@ -3,6 +3,7 @@ import { ACCESS, type Access, CONTROLLER_PORT, Controller, type ControllerOption
 import { formatCore } from "../../machine/index.js";
 import type { TlsServerIdentity } from "../../services/rpc/index.js";
 import type { SimulatedMachine } from "../../simulator/index.js";
+import { parseAccess } from "../access.js";
 import { inventoryPath, parsePort, resolveBoard } from "../board.js";
 import { readInventory } from "../inventory.js";
 import type { Job, Verb } from "../job.js";
@@ -33,11 +34,6 @@ const CAN: Readonly<Record<Access, string>> = {
   look: "can read all of the machine",
   change: "can use the board and what runs on it",
   disturb: "can use, boot and switch the board",
-};
-const parseAccess = (text: string): Access => {
-  const found = ACCESS.find((one) => one === text);
-  if (found === undefined) throw usage(`--allow: "${text}" is none of ${ACCESS.join(", ")}`);
-  return found;
 };
 
 /** Addresses that mean all of them, on a computer that may have no IPv6. */

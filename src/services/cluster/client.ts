@@ -33,6 +33,8 @@ export interface ClientOptions<B extends boolean = boolean> extends ConnectOptio
   readonly maxResults?: number | undefined;
   /** The same in bytes of replies and output; default 64 MiB. */
   readonly maxResultBytes?: number | undefined;
+  /** Closed behind the client: what was opened for it. Default nothing. */
+  readonly alsoClose?: AsyncDisposable | undefined;
   /** Is shown every message, as the seed's `debug` printed it. */
   readonly trace?: ((direction: "in" | "out", port: string, message: ClusterMessage) => void) | undefined;
 }
@@ -59,11 +61,13 @@ export class Client<B extends boolean = false> {
   readonly #control: EngineControl;
   readonly #caller: Caller;
   readonly #endListeners = new Set<(error: SpinnError) => void>();
+  readonly #alsoClose: AsyncDisposable | undefined;
   #stopTunnel: () => void = () => {};
   #over: SpinnError | undefined;
 
   private constructor(link: (client: Client<B>) => Link, taskScheme: string, options: ClientOptions<B>) {
     this.block = (options.block ?? false) as B;
+    this.#alsoClose = options.alsoClose;
     this.#link = link(this);
     const maxResults = checkInteger("maxResults", options.maxResults ?? 1000, 0, 1_000_000);
     this.#ledger = new Ledger(this.#link, this.#engines, { maxResults, maxResultBytes: options.maxResultBytes ?? 64 * MIB });
@@ -339,6 +343,7 @@ export class Client<B extends boolean = false> {
   /** Ends every wait with `ERR_SPINN_CLOSED`; tasks at the cluster go on. Idempotent. */
   async close(): Promise<void> {
     this.#link.close(new SpinnError("ERR_SPINN_CLOSED", "the client of the cluster was closed"));
+    await this.#alsoClose?.[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -85,7 +85,7 @@ function callOf(buffers: readonly Uint8Array[]): Call {
 function callIn(code: string): Call {
   let value: unknown;
   try {
-    value = JSON.parse(code);
+    value = JSON.parse(code, (_, entry: unknown) => bytesIn(entry) ?? entry);
   } catch {
     value = undefined;
   }
@@ -96,8 +96,19 @@ function callIn(code: string): Call {
   return { name: op, args, kwargs: kwargs as Json };
 }
 
+/** `{"base64": "..."}`: bytes in JSON, both ways. */
+function bytesIn(entry: unknown): Uint8Array | undefined {
+  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return undefined;
+  const { base64, ...others } = entry as { readonly base64?: unknown };
+  return typeof base64 === "string" && Object.keys(others).length === 0 ? new Uint8Array(Buffer.from(base64, "base64")) : undefined;
+}
+
 function shownAs(value: unknown): Json {
-  const text = JSON.stringify(value, (_, entry: unknown) => (typeof entry === "bigint" ? String(entry) : entry), 1) ?? String(value);
+  const inJson = (_: string, entry: unknown): unknown => {
+    if (typeof entry === "bigint") return String(entry);
+    return entry instanceof Uint8Array ? { base64: Buffer.from(entry).toString("base64") } : entry;
+  };
+  const text = JSON.stringify(value, inJson, 1) ?? String(value);
   const isTree = typeof value === "object" && value !== null;
   return { "text/plain": text, ...(isTree ? { "application/json": JSON.parse(text) as unknown } : {}) };
 }

@@ -3,7 +3,7 @@ import { checkInteger, SpinnError, throwIfAborted } from "../../errors.js";
 import { connectionFilePath, type EngineConnection, parseEngineConnection, readEngineFile } from "./connection-file.js";
 import { answerTo, type EngineExecute, type EngineMethod, type EngineTask } from "./engine-request.js";
 import { Heartbeat } from "./heartbeat.js";
-import { type ClusterMessage, type Json, MessageCodec } from "./message.js";
+import { type ClusterMessage, type Frame, type Json, MessageCodec } from "./message.js";
 import { type ClusterSocket, type OpenSocket, type SocketPlan, zmqSockets } from "./socket.js";
 import { orLater } from "./wait.js";
 
@@ -69,6 +69,7 @@ export class Engine {
   readonly #aborted = new Set<string>();
   #running: { readonly stop: AbortController; readonly request: ClusterMessage | undefined } | undefined;
   #id = -1;
+  #beatMs = PERIOD_MS;
   #count = 0;
   #heart: Heartbeat | undefined;
   #isOver = false;
@@ -114,6 +115,11 @@ export class Engine {
     return this.#id;
   }
 
+  /** Between two heartbeats of the controller, ms; after ten that were not answered it takes the engine off its list. */
+  get beatMs(): number {
+    return this.#beatMs;
+  }
+
   /** Requests that wait, not counting the one that runs. */
   get queued(): number {
     return this.#queue.length;
@@ -143,7 +149,7 @@ export class Engine {
   async #register(): Promise<void> {
     const { timeoutMs = 10_000, id } = this.#options;
     const { addresses, broadcast } = this.#connection;
-    const hears = (take: (message: ClusterMessage) => void) => (frames: readonly Uint8Array[]) => {
+    const hears = (take: (message: ClusterMessage) => void) => (frames: readonly Frame[]) => {
       const message = this.#codec.receive(frames);
       if (message !== undefined && !this.#isOver) take(message);
     };
@@ -165,6 +171,7 @@ export class Engine {
     }
     this.#id = content["id"];
     const periodMs = typeof content["hb_period"] === "number" ? content["hb_period"] : PERIOD_MS;
+    this.#beatMs = periodMs;
     const leaf = broadcast.length === 0 ? [] : [broadcast[this.#id % broadcast.length]!];
     this.#connect("shell", {
       kind: "router",

@@ -1,3 +1,5 @@
+import type { Frame } from "./message.js";
+
 /** As many beats as a controller allows an engine to miss; and never less than ten seconds. */
 const BEATS = 10;
 const LEAST_MS = 10_000;
@@ -6,7 +8,7 @@ export interface HeartbeatOptions {
   /** Between two beats of the controller. */
   readonly periodMs: number;
   /** Sends a beat back. */
-  readonly answer: (frames: readonly Uint8Array[]) => void;
+  readonly answer: (frames: readonly Frame[]) => void;
   readonly isAlive: () => boolean;
   /** The controller was silent for `waitMs`: nothing else would tell that it is gone. */
   readonly silent: (waitMs: number) => void;
@@ -29,7 +31,7 @@ export class Heartbeat {
     this.#listen();
   }
 
-  take(frames: readonly Uint8Array[]): void {
+  take(frames: readonly Frame[]): void {
     this.#listen();
     if (!this.#options.isAlive()) return;
     this.#options.answer(frames);

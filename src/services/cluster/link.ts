@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { abortError, SpinnError, throwIfAborted } from "../../errors.js";
 import type { ClusterConnection, ClusterPort } from "./connection-file.js";
-import { type ClusterMessage, type Json, MessageCodec } from "./message.js";
+import { type ClusterMessage, type Frame, type Json, MessageCodec } from "./message.js";
 import { errorIn } from "./remote-error.js";
 import type { ClusterSocket, OpenSocket } from "./socket.js";
 
@@ -135,7 +135,7 @@ export class Link {
     this.#options.end(error);
   }
 
-  #receive(port: ClusterPort, frames: readonly Uint8Array[]): void {
+  #receive(port: ClusterPort, frames: readonly Frame[]): void {
     const message = this.#codec.receive(frames);
     if (message === undefined) return;
     this.#options.trace?.("in", port, message);

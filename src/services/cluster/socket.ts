@@ -1,9 +1,10 @@
 import { SpinnError } from "../../errors.js";
+import type { Frame } from "./message.js";
 
 /** One ZMQ socket that is connected to the controller. */
 export interface ClusterSocket {
   /** Takes one message; it is sent in order, whenever the system takes it. */
-  send(frames: readonly Uint8Array[]): void;
+  send(frames: readonly Frame[]): void;
   close(): void;
 }
 
@@ -15,7 +16,7 @@ export interface SocketPlan {
   readonly lingerMs?: number | undefined;
   /** What the other side knows it by; default ZeroMQ's choice. */
   readonly identity?: string | undefined;
-  readonly message: (frames: readonly Uint8Array[]) => void;
+  readonly message: (frames: readonly Frame[]) => void;
   readonly error: (error: Error) => void;
   /** The connection came up (true) or broke (false); ZeroMQ tries again by itself. */
   readonly connected?: ((isUp: boolean) => void) | undefined;
@@ -35,12 +36,14 @@ interface Zmq {
 
 type ZmqClass = new (options: object) => ZmqSocket;
 
-interface ZmqSocket extends Partial<AsyncIterable<readonly Uint8Array[]>> {
+interface ZmqSocket {
   readonly events: { on(type: "connect" | "disconnect" | "handshake", listener: () => void): void };
   connect(address: string): void;
   /** Of subscribers only; without a topic, everything. */
   subscribe?(): void;
-  send(frames: readonly Uint8Array[]): Promise<void>;
+  send(frames: readonly Frame[]): Promise<void>;
+  /** Not of publishers. Fails when the socket is closed. */
+  receive?(): Promise<readonly Uint8Array[]>;
   close(): void;
 }
 
@@ -70,7 +73,7 @@ export async function zmqSockets(security: { readonly curveServerKey: string | n
     const socket = new classes[kind]({ linger: lingerMs, ...limits, ...name, ...HEARTBEATS, ...curve });
     let closed = false;
     let sending = false;
-    let unsent: (readonly Uint8Array[])[] = [];
+    let unsent: (readonly Frame[])[] = [];
     let waiting = 0;
     const fail = (error: unknown): void => {
       if (!closed) plan.error(error instanceof Error ? error : new Error(String(error)));
@@ -83,7 +86,8 @@ export async function zmqSockets(security: { readonly curveServerKey: string | n
     socket.subscribe?.();
     for (const address of addresses) socket.connect(address);
     const receive = async (): Promise<void> => {
-      for await (const frames of socket as AsyncIterable<readonly Uint8Array[]>) plan.message(frames);
+      // Not by iterating: that is another promise, and another turn, for each message.
+      while (!closed) plan.message(await socket.receive!());
     };
     // One send at a time: a second one before the first has settled is refused with EBUSY.
     const flush = async (): Promise<void> => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { packCall } from "../../../src/services/cluster/apply-message.js";
 import { Engine, type EngineOptions } from "../../../src/services/cluster/engine.js";
-import { type ClusterMessage, type Json, MessageCodec } from "../../../src/services/cluster/message.js";
+import { type ClusterMessage, type Frame, type Json, MessageCodec } from "../../../src/services/cluster/message.js";
 import { readPickle } from "../../../src/services/cluster/pickle-reader.js";
 import type { OpenSocket } from "../../../src/services/cluster/socket.js";
 import { bytes, rejection, session, vectors } from "./recorded.js";
@@ -22,10 +22,10 @@ const header = (msg_id: string, msg_type: string) => ({
 class EngineSide {
   readonly codec = new MessageCodec(vectors.key);
   readonly sent: ({ readonly socket: string; readonly type: unknown } & ClusterMessage)[] = [];
-  readonly beats: (readonly Uint8Array[])[] = [];
+  readonly beats: (readonly Frame[])[] = [];
   readonly opened: string[] = [];
   closed = 0;
-  readonly #hears = new Map<string, (frames: readonly Uint8Array[]) => void>();
+  readonly #hears = new Map<string, (frames: readonly Frame[]) => void>();
   #waiting: (() => void)[] = [];
   #count = 0;
 
@@ -59,7 +59,7 @@ class EngineSide {
   };
 
   /** Frames as they came, or made here. */
-  deliver(socket: string, frames: readonly Uint8Array[]): void {
+  deliver(socket: string, frames: readonly Frame[]): void {
     this.#hears.get(socket)?.(frames);
   }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { ClusterMessage, Json } from "../../../src/services/cluster/message.js";
+import type { ClusterMessage, Json, Frame as WireFrame } from "../../../src/services/cluster/message.js";
 import { MessageCodec } from "../../../src/services/cluster/message.js";
 import type { OpenSocket } from "../../../src/services/cluster/socket.js";
 
@@ -62,8 +62,8 @@ export class RecordedController {
   /** Tells the client that its connection came up or broke. */
   connected: (isUp: boolean) => void = () => {};
   /** Changes bytes on their way to the client. */
-  tamper = (frames: Uint8Array[]): Uint8Array[] => frames;
-  readonly #hears = new Map<string, (frames: readonly Uint8Array[]) => void>();
+  tamper = (frames: WireFrame[]): WireFrame[] => frames;
+  readonly #hears = new Map<string, (frames: readonly WireFrame[]) => void>();
   readonly #names = new Map<string, string>();
   #events: readonly Event[];
   #serial = 0;
@@ -128,7 +128,7 @@ export class RecordedController {
     this.#hears.get(socket)?.(this.codec.encode({ header, parentHeader: sent?.header ?? {}, ...parts }));
   }
 
-  #take(port: string, frames: readonly Uint8Array[]): void {
+  #take(port: string, frames: readonly WireFrame[]): void {
     let message: ClusterMessage;
     try {
       message = this.codec.decode(frames);
