@@ -366,11 +366,15 @@ export const socketDoors = [
       return {
         take: (bytes, index) => to.send(bytes, index),
         async check() {
-          if (kind === "board") {
-            for (const chip of machine.system.chips) chip.dead = false;
-            await using(Transceiver.connect({ host, port }), async () => {});
-          } else if (kind === "bmp")
-            await using(BMPConnection.open({ host, port }), (bmp) => bmp.pipeline.call(commands.getVersion({ x: 0, y: 0, p: 0 })));
+          // A monitor that was told to die is dead, and lent tags stay out for their time, as with the firmware: a reset and a boot mend it.
+          if (kind !== "bmp") {
+            machine.reset();
+            await Transceiver.boot(golden.bootImages[0], {
+              host,
+              port: machine.boards[0].address.port,
+              bootPort: machine.bootAddress.port,
+            });
+          } else await using(BMPConnection.open({ host, port }), (bmp) => bmp.pipeline.call(commands.getVersion({ x: 0, y: 0, p: 0 })));
         },
         async close() {
           await to.close();
