@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { connect as connectTcp, createServer } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, expect, it } from "vitest";
+import { Terminal } from "../../src/cli/terminal.js";
 import type { SpinnError } from "../../src/errors.js";
 import { LogServer, Subscriber } from "../../src/services/publish/index.js";
 import { RpcServer } from "../../src/services/rpc/index.js";
@@ -83,4 +84,19 @@ it("TLS below 1.2 is refused", async () => {
       socket.on("error", () => resolve(null));
     });
   expect([await version("TLSv1.1"), await version("TLSv1.2"), await version("TLSv1.3")]).toEqual([null, "TLSv1.2", "TLSv1.3"]);
+});
+
+it("text of a core cannot steer the terminal that shows it; files and pipes get it as it is", () => {
+  const hostile = "a\u001b]0;title\u0007b\u001b[2Jc\rd\u009b5ne\r\n\tf\u001b[31mred\u001b[39m\n";
+  const written = (isTTY: boolean): string => {
+    const texts: string[] = [];
+    const stream = { isTTY, writableLength: 0, write: (text: string) => texts.push(text), on: () => undefined };
+    const terminal = new Terminal({ stdin: {}, stdout: stream as never, stderr: stream as never }, { progress: false });
+    terminal.out(hostile);
+    terminal.complain(hostile);
+    return texts.join("");
+  };
+  const shown = "a\\x1b]0;title\\x07b\\x1b[2Jc\\x0dd\\x9b5ne\r\n\tf\u001b[31mred\u001b[39m\n";
+  expect(written(true)).toBe(`${shown}${shown}\n`);
+  expect(written(false)).toBe(`${hostile}${hostile}\n`);
 });
