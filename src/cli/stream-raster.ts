@@ -2,7 +2,6 @@ import { type EventFrame, type KeyMap, RasterPlot, TerminalRaster } from "../ser
 import type { Terminal } from "./terminal.js";
 
 const COLUMNS = 64;
-const ESC = "\u001b";
 
 /** Spikes of known keys as a picture that is drawn over again on a terminal, and once at the end elsewhere. */
 export class RasterScreen {
@@ -44,7 +43,7 @@ export class RasterScreen {
   /** Draws for the last time. */
   finish(): void {
     const lines = this.#raster.render();
-    this.#terminal.out(`${this.#drawn ? `${ESC}[${lines.length}A` : ""}${lines.join("\n")}\n`);
+    this.#terminal.out(`${lines.join("\n")}\n`, this.#drawn ? lines.length : 0);
     this.#drawn = true;
   }
 }

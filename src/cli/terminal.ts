@@ -37,6 +37,16 @@ export interface Streams {
   readonly stderr: OutputStream;
 }
 
+const ESC = "\u001b";
+/** Control characters, but for ends of lines, tabulators and what begins a colour of ours. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const CONTROLS = /(?!\r\n|\u001b\[[\d;]*m)[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** Text as a terminal may have it: what cores write comes from programs of others, and escape sequences could move, hide or type. */
+function harmless(text: string): string {
+  return text.replace(CONTROLS, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
 /** stdout for data, stderr for talk, and what is known about both. */
 export class Terminal {
   readonly progress: ProgressLine;
@@ -97,11 +107,13 @@ export class Terminal {
     return this.#streams.stdout.writableLength;
   }
 
-  /** Data. */
-  out(text: string | Uint8Array): void {
+  /** Data. `over`: so many lines of what was written last are written over. */
+  out(text: string | Uint8Array, over = 0): void {
+    const { stdout } = this.#streams;
     if (text.length === 0 || this.#gone.signal.aborted) return;
     this.progress.clear();
-    this.#streams.stdout.write(text);
+    if (over > 0) stdout.write(`${ESC}[${over}A`);
+    stdout.write(stdout.isTTY && typeof text === "string" ? harmless(text) : text);
   }
 
   /** Talk: silent with `--quiet`. */
@@ -112,7 +124,8 @@ export class Terminal {
   /** Errors and warnings: never silent. */
   complain(words: string): void {
     this.progress.clear();
-    this.#streams.stderr.write(`${words}\n`);
+    const { stderr } = this.#streams;
+    stderr.write(`${stderr.isTTY ? harmless(words) : words}\n`);
   }
 
   /** Text for stdout, in the colour of its meaning. */

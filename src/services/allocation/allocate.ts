@@ -6,7 +6,7 @@ import type { JobMachine } from "./job-machine.js";
 import type { JobRequest } from "./job-request.js";
 import type { OpenProxied } from "./proxied-channel.js";
 import { SpallocWebClient } from "./web-client.js";
-import type { WebCredentials } from "./web-session.js";
+import { type WebCredentials, withoutCredentials } from "./web-session.js";
 
 export interface AllocateOptions extends JobRequest, JobOptions {
   /**
@@ -97,7 +97,8 @@ export async function openAllocator(
   }
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:/\s]+))(?::(\d{1,5}))?$/i.exec(server);
   if (match === null) {
-    throw new SpinnError("ERR_SPINN_ARGUMENT", `${JSON.stringify(server)} is no allocation server: give host, host:port or https://...`);
+    const shown = JSON.stringify(withoutCredentials(server));
+    throw new SpinnError("ERR_SPINN_ARGUMENT", `${shown} is no allocation server: give host, host:port or https://...`);
   }
   const port = match[3] === undefined ? undefined : Number(match[3]);
   return SpallocClient.connect({ host: match[1] ?? match[2]!, port, timeoutMs: options.timeoutMs, signal: options.signal });
@@ -105,7 +106,17 @@ export async function openAllocator(
 
 function credentialsIn(address: string): WebCredentials {
   const { username, password } = URL.canParse(address) ? new URL(address) : { username: "", password: "" };
-  if (username !== "") return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  try {
+    if (username !== "") return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  } catch {
+    throw new SpinnError(
+      "ERR_SPINN_ARGUMENT",
+      "the user or the password in the address of the spalloc service holds a % that begins no escape",
+      {
+        hint: "write % as %25 there, or give credentials: { username, password }",
+      },
+    );
+  }
   throw new SpinnError("ERR_SPINN_ARGUMENT", "the newer spalloc service wants to know who asks", {
     hint: "give credentials: { username, password } or { token }",
   });

@@ -61,7 +61,7 @@ export class WebSession {
   constructor(url: string, options: WebSessionOptions) {
     const base = URL.canParse(url) ? new URL(url) : undefined;
     if (base === undefined || !["http:", "https:"].includes(base.protocol)) {
-      throw new SpinnError("ERR_SPINN_ARGUMENT", `${JSON.stringify(url)} is no address of a spalloc service`, {
+      throw new SpinnError("ERR_SPINN_ARGUMENT", `${JSON.stringify(withoutCredentials(url))} is no address of a spalloc service`, {
         hint: "https://host/spalloc/",
       });
     }
@@ -230,6 +230,11 @@ export function jsonOf(answer: WebAnswer, what: string): Fields {
     const hint = "is the address that of a spalloc service? https://host/spalloc/";
     throw new SpinnError("ERR_SPINN_PROTOCOL", `${what} is not JSON: ${brief(answer.text)}`, { cause, hint });
   }
+}
+
+/** An address for people to read, also one that is no URL: what stands before an @ may be a password. */
+export function withoutCredentials(address: string): string {
+  return address.replace(/^(\w+:\/\/)?.*@/s, "$1***@");
 }
 
 /** How a session is begun. Plain values: a thread that shares nothing with this one does the same. */

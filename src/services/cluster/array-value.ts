@@ -72,9 +72,13 @@ export function numberFrom(dtype: string, bytes: Uint8Array): number | bigint | 
 function kindOf(dtype: unknown): (typeof ARRAYS)[keyof typeof ARRAYS] {
   const code = typeof dtype === "string" ? dtype.slice(1) : "";
   if (Object.hasOwn(ARRAYS, code)) return ARRAYS[code as keyof typeof ARRAYS];
-  throw new SpinnError("ERR_SPINN_PROTOCOL", `an array of ${JSON.stringify(dtype) ?? "nothing"}, which has no typed array here`, {
-    hint: "convert it on the engine, for example with .astype('f8')",
-  });
+  throw new SpinnError(
+    "ERR_SPINN_PROTOCOL",
+    `an array of ${typeof dtype === "string" ? JSON.stringify(dtype.slice(0, 60)) : "an unnamed kind"}, which has no typed array here`,
+    {
+      hint: "convert it on the engine, for example with .astype('f8')",
+    },
+  );
 }
 
 function swap(bytes: Uint8Array, size: number): void {

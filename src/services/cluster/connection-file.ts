@@ -88,7 +88,8 @@ async function readFileWith<T>(path: string, parse: (value: unknown, where: stri
       return parse(JSON.parse(text), path);
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw cause;
-      if (attempt > 20) throw new SpinnError("ERR_SPINN_FILE", `the connection file ${path} is not JSON`, { cause });
+      // Without its cause: the words of JSON.parse quote what stands near the fault, which may be the key.
+      if (attempt > 20) throw new SpinnError("ERR_SPINN_FILE", `the connection file ${path} is not JSON`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -2,7 +2,10 @@ import { type LineSocket, TCPServer, type TCPServerOptions } from "../rpc/index.
 import { LOG_BANNER } from "./log-forwarder.js";
 import { type LogEntry, readLogHead } from "./log-line.js";
 
-/** Collects log entries from controllers, as an ARTIQ master does. A line without colon cuts its sender off. */
+/** Longest entry that is kept, characters: an entry of more lines than this holds would be held in memory until its last line. */
+const MAX_ENTRY_CHARS = 1024 * 1024;
+
+/** Collects log entries from controllers, as an ARTIQ master does. A line without colon, or an entry of more than a million characters, cuts its sender off. */
 export class LogServer extends TCPServer {
   readonly #receive: (source: string, entry: LogEntry) => void;
 
@@ -22,9 +25,15 @@ export class LogServer extends TCPServer {
         return;
       }
       const lines = [head.entry.message];
+      let size = line.length;
       for (let more = head.linesMore; more > 0; more -= 1) {
         const next = await connection.next();
         if (next === null) break;
+        size += next.length;
+        if (size > MAX_ENTRY_CHARS) {
+          this.cutOff(connection, `sent a log entry of more than ${MAX_ENTRY_CHARS} characters`);
+          return;
+        }
         lines.push(next);
       }
       this.#receive(head.source, { ...head.entry, message: lines.join("\n") });

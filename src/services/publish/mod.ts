@@ -49,7 +49,7 @@ export function applyChange(root: unknown, change: Change): unknown {
       else deleteMember(target, change);
       return root;
     default:
-      throw new SpinnError("ERR_SPINN_PROTOCOL", `there is no change called ${JSON.stringify((change as Mod).action)}`);
+      throw new SpinnError("ERR_SPINN_PROTOCOL", `there is no change called ${String((change as Mod).action)}`);
   }
 }
 
@@ -98,6 +98,8 @@ function nowhere(path: Path, depth: number): never {
 }
 
 function pathText(path: Path): string {
-  const steps = path.map((key) => (typeof key === "string" || typeof key === "number" ? JSON.stringify(key) : "(...)"));
+  const steps = path.map((key) =>
+    typeof key === "number" ? String(key) : typeof key === "string" ? JSON.stringify(key.slice(0, 60)) : "(...)",
+  );
   return steps.length === 0 ? "the root" : `[${steps.join("][")}]`;
 }
