@@ -133,8 +133,8 @@ export async function play(schedule, { host, watch, count }) {
   return failures;
 }
 
-/** Kinds that use what a chip has once: the load buffer, the list of tags. */
-const SERIAL = new Set(["load", "application", "tag"]);
+/** Kinds that use what a chip has once: the load buffer (programs and routes), the list of tags. One caller at a time, say their docs. */
+const SERIAL = new Set(["load", "application", "routes", "tag"]);
 
 class Wrong extends Error {
   name = "Wrong";
