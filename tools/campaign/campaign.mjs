@@ -34,7 +34,7 @@ async function one(index, host) {
   };
   const schedule = drawSchedule(seed, index);
   const failures = await playSchedule(schedule, { host, count });
-  const smallest = failures.length > 0 ? await shrink(schedule, { host }) : undefined;
+  const smallest = failures.length > 0 ? await shrink(schedule, failures, { host }) : undefined;
   return { index, scene: schedule.scene, faults: schedule.faults.map(({ kind }) => kind), counts, failures, smallest };
 }
 
