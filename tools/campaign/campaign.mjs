@@ -33,12 +33,16 @@ async function one(index, host) {
     counts[name] = (counts[name] ?? 0) + by;
   };
   const schedule = drawSchedule(seed, index);
+  const began = performance.now();
   const failures = await playSchedule(schedule, { host, count });
+  const tookMs = performance.now() - began;
   const smallest = failures.length > 0 ? await shrink(schedule, failures, { host }) : undefined;
-  return { index, scene: schedule.scene, faults: schedule.faults.map(({ kind }) => kind), counts, failures, smallest };
+  return { index, scene: schedule.scene, faults: schedule.faults.map(({ kind }) => kind), counts, failures, smallest, tookMs };
 }
 
 if (values.worker !== undefined) {
+  // Whoever gave the schedules has gone.
+  process.on("disconnect", () => process.exit());
   process.on("message", async (index) => {
     process.channel.ref();
     process.send(await one(index, `127.${60 + (Number(values.worker) % 60)}.77.1`));
@@ -52,7 +56,7 @@ if (values.worker !== undefined) {
   const total = whole("schedules");
   const until = values.seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + 1000 * whole("seconds");
   const began = performance.now();
-  const sums = { schedules: 0, scenes: {}, faults: {}, counts: {}, failures: [] };
+  const sums = { schedules: 0, scenes: {}, faults: {}, counts: {}, slowest: { tookMs: 0 }, failures: [] };
   const add = (sum, name, by) => {
     sum[name] = (sum[name] ?? 0) + by;
   };
@@ -64,7 +68,8 @@ if (values.worker !== undefined) {
         if (next < from + total && performance.now() < until) child.send(next++);
         else child.disconnect();
       };
-      child.on("message", ({ index, scene, faults, counts, failures, smallest }) => {
+      child.on("message", ({ index, scene, faults, counts, failures, smallest, tookMs }) => {
+        if (tookMs > sums.slowest.tookMs) sums.slowest = { index, scene, tookMs: Math.round(tookMs) };
         sums.schedules += 1;
         add(sums.scenes, scene, 1);
         for (const kind of faults) add(sums.faults, kind, 1);
@@ -97,6 +102,7 @@ if (values.worker !== undefined) {
     );
     console.log(`scenes: ${list(sums.scenes)}`);
     console.log(`schedules with each fault: ${list(sums.faults)}`);
+    console.log(`slowest: ${JSON.stringify(sums.slowest)}`);
     console.log(`seen: ${list(sums.counts)}`);
   }
   process.exitCode = sums.failures.length === 0 ? 0 : 1;

@@ -25,12 +25,11 @@ export async function play(schedule, { host, watch, count }) {
   const failures = [];
   const machine = await SimulatedMachine.start({ board: "spin3", host, port: 0, timeScale: 0.01, seed: schedule.seed });
   const witness = new Witness(schedule.seed, faults.find(({ kind }) => kind === "stranger")?.value ?? 0);
-  const final = events.some(({ kind }) => kind === "reboot");
   const controller = new Controller({
     host,
     port: machine.boards[0].address.port,
     open: witness.open,
-    connect: { packetTimeoutMs: 60, nRetries: final ? 3 : 12 },
+    connect: { packetTimeoutMs: 60, nRetries: 12 },
   });
   const served = await serveController(controller, { port: 0, pollMs: 0 });
   const clients = [];
