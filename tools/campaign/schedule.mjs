@@ -11,7 +11,8 @@ const SCENES = {
   controller: { ...controller, weight: 15 },
   stream: { ...stream, weight: 15 },
 };
-const HANG_MS = 30_000;
+// A board that falls silent is asked request after request, each with its retries: that is slow, and no hang.
+const HANG_MS = 120_000;
 
 /** The schedule with this number in the campaign of a seed. Plain data: print it, cut it down, play it again. */
 export function drawSchedule(seed, index) {
