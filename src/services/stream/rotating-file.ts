@@ -152,7 +152,14 @@ export class RotatingFile implements AsyncDisposable {
       throw fileError(this.path, "created", cause);
     }
     this.#fileBytes = 0;
-    await this.#writeAll([this.#header]);
+    try {
+      await this.#writeAll([this.#header]);
+    } catch (cause) {
+      // Nobody gets this object when the first file fails: nobody else would close it.
+      await this.#handle.close();
+      this.#handle = undefined;
+      throw fileError(this.path, "written", cause);
+    }
   }
 
   async #removeOld(): Promise<void> {

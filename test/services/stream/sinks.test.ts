@@ -254,6 +254,9 @@ describe("rotation", () => {
   });
 
   test("a disk that fails is told by append and by close", async () => {
+    // The header is written at once: that was the system's own error, and the file stayed open.
+    const header = RotatingFile.open("/dev/full", new Uint8Array(8), { overwrite: true });
+    await expect(header).rejects.toMatchObject({ code: "ERR_SPINN_FILE", message: /ENOSPC/ });
     const file = await RotatingFile.open("/dev/full", new Uint8Array(), { overwrite: true, flushBytes: 1 });
     await expect(file.append(new Uint8Array(10))).rejects.toMatchObject({ code: "ERR_SPINN_FILE", message: /ENOSPC/ });
     await expect(file.append(new Uint8Array(10))).rejects.toMatchObject({ code: "ERR_SPINN_FILE" });
