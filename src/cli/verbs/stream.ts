@@ -19,7 +19,7 @@ const MAX_SIZE = 2 ** 40;
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   imd: ["atoms", "buffer", "overflow", "every", "report", "timeout"],
   events: ["tag", "listen", "keys", "raster", "svg", "allBoards", "hold", "notify", "label", "runs", "host", "port", "timeout", "via"],
-  send: ["core", "sdpPort", "reverse", "in", "rate", "wide", "host", "port", "timeout"],
+  send: ["core", "sdpPort", "reverse", "in", "rate", "wide", "host", "port", "timeout", "via"],
 };
 /** What send has no use for. */
 const INWARD = ["for", "count", "out", "rotate", "keep", "force"];
