@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/e2e/build.ts"],
+    // Most tests wait more than they compute: three files at a time keep two cores busy.
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: "node_modules/.cache/spinnkit/tests.json" }]] : ["default"],

@@ -5,7 +5,7 @@ import { Runs, serveRuns } from "../../src/controller/index.js";
 import { IDict, runServer, runWith } from "../../src/services/inspect/index.js";
 import { addresses, collect, command, Simulated, start, temporaryFolder } from "./spinn.js";
 
-const HOST = addresses(3)(81);
+const HOST = addresses(7)(81);
 let machine: Simulated;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 

@@ -60,10 +60,10 @@ export async function command(words: readonly string[]): Promise<Run> {
 
 /**
  * Loopback addresses `127.77.N.last`, with N for this run and this file: files of one run never meet, and two runs on one computer seldom do.
- * `file` is 0 to 5, another one for each test file.
+ * `file` is 0 to 7, another one for each test file.
  */
-export function addresses(file: 0 | 1 | 2 | 3 | 4 | 5): (last: number) => string {
-  const third = 6 * (process.ppid % 42) + file;
+export function addresses(file: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7): (last: number) => string {
+  const third = 8 * (process.ppid % 31) + file;
   return (last) => `127.77.${third}.${last}`;
 }
 

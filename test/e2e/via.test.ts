@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addresses, collect, command, jsonOf, type Run, Served, Simulated, spinn, start, temporaryFolder } from "./spinn.js";
 
-const at = addresses(3);
+const at = addresses(6);
 
 interface Side {
   readonly machine: Simulated;
