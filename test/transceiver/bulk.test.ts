@@ -251,8 +251,9 @@ describe("streams", () => {
     const { inFlight } = spinn.connections[0]!.pipeline.counters;
     expect(inFlight).toBeLessThanOrEqual(8);
     await spinn.connections[0]!.pipeline.finish();
-    const read = board.requests.reduce((sum, { arg2 }) => sum + arg2, 0);
-    expect(read).toBeLessThanOrEqual(2048);
+    // Each place once: on a busy computer a request may have gone out again.
+    const asked = new Map(board.requests.map(({ arg1, arg2 }) => [arg1, arg2]));
+    expect([...asked.values()].reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(2048);
   });
 
   it("write any pieces, empty ones too", async () => {
