@@ -99,7 +99,7 @@ function gcc(...args) {
 }
 
 function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: "inherit" });
+  const { status, error } = spawnSync(command, args, { stdio: "inherit", cwd: root });
   if (error?.code === "ENOENT") throw new Error(`${command} is not installed; on Debian: apt-get install gcc-arm-none-eabi`);
   if (error || status !== 0) throw new Error(`${command} ${args.join(" ")} failed`);
 }
